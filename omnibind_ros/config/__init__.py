@@ -1,0 +1,6 @@
+"""The robot file, checked to the line, and where bundles and configuration files lie."""
+
+from omnibind_ros.config.resources import find_bundle, find_config
+from omnibind_ros.config.robot import RobotConfig, SensorConfig, check_modalities, load_robot
+
+__all__ = ["RobotConfig", "SensorConfig", "check_modalities", "find_bundle", "find_config", "load_robot"]

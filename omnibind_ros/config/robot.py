@@ -1,0 +1,212 @@
+"""The robot file: which bundle, which sensors on which topics, and how fusion treats them.
+
+One file for both shells: `omnibind up robot.yaml` and `ros2 launch omnibind_ros fusion.launch.py`. Every key
+but a sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them by example.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, Strict, model_validator
+
+from omnibind_ros.config.strict_yaml import StrictModel, load_yaml
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.core.modality import MODALITIES, Modality
+from omnibind_ros.core.names import check_sensor_name, nearest
+
+UNTIL_REPLACED = math.inf
+"""`hold_s` of an embedding that stays valid until a newer one replaces it."""
+
+_TOKEN = r"[A-Za-z_][A-Za-z0-9_]*"
+
+
+def _sensor_name(name: str) -> str:
+    try:
+        return check_sensor_name(name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+def _topic(name: str) -> str:
+    if not re.fullmatch(rf"(~/|/)?{_TOKEN}(/{_TOKEN})*", name):
+        raise ValueError(f"{name!r} is not a topic name; use e.g. front_camera/image_raw")
+    return name
+
+
+def _namespace(name: str) -> str:
+    if name not in ("", "/") and not re.fullmatch(rf"/?{_TOKEN}(/{_TOKEN})*", name):
+        raise ValueError(f"{name!r} is not a namespace; use e.g. robot1, or '' for none")
+    return name.strip("/")
+
+
+def _message_type(name: str) -> str:
+    if name != "auto" and not re.fullmatch(rf"{_TOKEN}/msg/{_TOKEN}", name):
+        raise ValueError(f"{name!r} is not a message type; use e.g. sensor_msgs/msg/Image, or auto")
+    return name
+
+
+SensorName = Annotated[str, AfterValidator(_sensor_name)]
+SensorNames = Annotated[tuple[SensorName, ...], Strict(False)]
+Positive = Annotated[float, Field(gt=0)]
+PositiveOrEndless = Annotated[float, Field(gt=0, allow_inf_nan=True)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class AudioOptions(StrictModel):
+    """What audio messages do not say about themselves."""
+
+    sample_format: Literal["S16LE", "S32LE", "F32LE"] = "S16LE"
+    """encoding of one sample, little endian"""
+    rate: Annotated[int, Field(ge=1000, le=768_000)] = 16000
+    """samples per second and channel"""
+    channels: Annotated[int, Field(ge=1, le=64)] = 1
+    """interleaved channels; they are averaged"""
+
+
+class SensorConfig(StrictModel):
+    """One sensor: what it is and where its messages come from."""
+
+    modality: Modality
+    """a built-in modality, or one that the bundle brings"""
+    topic: Annotated[str, AfterValidator(_topic)]
+    """where its driver publishes, relative to the namespace unless it starts with '/'"""
+    message_type: Annotated[str, AfterValidator(_message_type)] = "auto"
+    """e.g. sensor_msgs/msg/CompressedImage; auto = whatever is published there"""
+    frame_id: str | None = None
+    """coordinate frame, if the messages' own is not wanted"""
+    queue_depth: Count = 50
+    """messages a stream (audio, event, touch) may lag behind before the oldest is lost, and counted"""
+    respawn: bool = True
+    """start its encoder again when it dies"""
+    respawn_delay_s: Positive = 1.0
+    """wait this long before that"""
+    audio: AudioOptions | None = None
+
+    @model_validator(mode="after")
+    def _options_fit_the_modality(self) -> SensorConfig:
+        if self.audio is not None and self.modality != "audio" and self.modality in MODALITIES:
+            raise ValueError(
+                f"'audio' options do not fit a sensor of modality {self.modality!r}; remove them"
+            )
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How this device encodes its messages, as keywords of the sensor's adaptor."""
+        return self.audio.model_dump() if self.audio else {}
+
+
+_LONG_WINDOWS = {"audio": 1.5, "touch": 4.0}
+_HELD = {"text": UNTIL_REPLACED}
+MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(lambda own: {**_LONG_WINDOWS, **own})]
+Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(lambda own: {**_HELD, **own})]
+
+
+class FreshnessConfig(StrictModel):
+    """When an embedding is too old, and a sensor stuck or lost; the keywords of fusion's `Freshness`."""
+
+    min_timeout_s: Positive = 0.5
+    """a sensor is live at least this long after an embedding, and a driver silent for this long is gone"""
+    min_timeout_by_modality: MinTimeouts = Field(default_factory=dict, validate_default=True)
+    """the same for modalities with long windows; what is not given keeps its default"""
+    periods: Annotated[float, Field(ge=1)] = 3.0
+    """a slow sensor is live, and a slow driver there, for this many of its measured periods"""
+    hold_s: Holds = Field(default_factory=dict, validate_default=True)
+    """modalities that stay live for this long instead; they may repeat themselves without being stuck"""
+    stuck_after_s: PositiveOrEndless = 5.0
+    """bit-identical embeddings for this long are a fault"""
+    lost_after_s: PositiveOrEndless = 10.0
+    """a sensor silent for this long beyond its time-out is lost"""
+    max_back_jump_s: Positive = 1.0
+    """a stamp further back than this starts the sensor afresh (a looping bag); less is a fault"""
+    future_tolerance_s: Positive = 0.1
+    """stamps may be ahead of fusion's clock by this much"""
+    max_delay_s: Positive = 10.0
+    """stamps that keep arriving later than this show another clock, not a delay"""
+
+
+class FusionConfig(StrictModel):
+    """What fusion publishes, how often, and of whom."""
+
+    rate_hz: Annotated[float, Field(gt=0, le=1000)] = 10.0
+    """a recognition at least so often, also when nothing changes"""
+    max_rate_hz: Annotated[float, Field(gt=0, le=1000)] = 50.0
+    """and at most so often, however many embeddings arrive"""
+    top_k: Count = 3
+    """labels in a recognition"""
+    unknown_threshold: Probability | None = None
+    """below this probability the answer is `unknown`; null = as calibrated in the bundle"""
+    frame_id: str = "base_link"
+    """`header.frame_id` of recognitions"""
+    muted_sensors: SensorNames = ()
+    """sensors to leave out"""
+    threads: Count = 1
+    """of the fusion engine"""
+    freshness: FreshnessConfig = FreshnessConfig()
+
+    @model_validator(mode="after")
+    def _rates_in_order(self) -> FusionConfig:
+        if self.max_rate_hz < self.rate_hz:
+            raise ValueError(f"max_rate_hz {self.max_rate_hz:g} is below rate_hz {self.rate_hz:g}; raise it")
+        return self
+
+
+class EncodersConfig(StrictModel):
+    """What all sensor encoders share."""
+
+    backend: Literal["auto", "onnxruntime", "tensorrt"] = "auto"
+    """what runs the models; auto = the fastest that works here"""
+    precision: str | None = None
+    """e.g. fp32, fp16, int8; null = the bundle's default for each encoder"""
+    threads: Count = 1
+    """inference threads per encoder; 1 lets six of them share two cores"""
+    max_stamp_skew_s: Positive = 10.0
+    """stamps further than this from now come from a wrong clock: such samples are stamped on receipt"""
+
+
+class RobotConfig(StrictModel):
+    """A robot: its bundle, its sensors, its fusion."""
+
+    bundle: str = "digits"
+    """name of an installed bundle, or the path of its folder (from this file's folder, if relative)"""
+    namespace: Annotated[str, AfterValidator(_namespace)] = ""
+    """ROS namespace of everything, without slashes around it"""
+    fusion: FusionConfig = FusionConfig()
+    encoders: EncodersConfig = EncodersConfig()
+    sensors: dict[SensorName, SensorConfig] = Field(default_factory=dict)
+
+
+def load_robot(path: str | Path) -> RobotConfig:
+    """Read a robot file.
+
+    Raises:
+        ConfigError: one line that names file, line, key, and the nearest valid name.
+    """
+    robot = load_yaml(path, RobotConfig)
+    if "/" not in robot.bundle:
+        return robot
+    return robot.model_copy(update={"bundle": str(Path(path).parent / Path(robot.bundle).expanduser())})
+
+
+def check_modalities(robot: RobotConfig, available: Collection[Modality], bundle: str) -> None:
+    """Refuse sensors that the bundle has no encoder for.
+
+    Args:
+        available: modalities of the bundle.
+        bundle: its name, for the message.
+
+    Raises:
+        ConfigError: names the sensor and the nearest modality.
+    """
+    for name, sensor in robot.sensors.items():
+        if sensor.modality not in available:
+            raise ConfigError(
+                f"sensors.{name}.modality: bundle {bundle!r} has no encoder for {sensor.modality!r}"
+                f"{nearest(sensor.modality, available)}"
+            )

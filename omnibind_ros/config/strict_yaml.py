@@ -1,0 +1,244 @@
+"""YAML that answers a mistake with one line: file, line, key, what is wrong, and the nearest valid name.
+
+    robot.yaml, line 12: sensors.microphone.modalty: unknown key; did you mean 'modality'?
+
+Files are read by the YAML 1.2 core schema: `1e-3` is a number, `on`, `no` and `2025-01-31` are plain text
+(PyYAML's own schema is that of YAML 1.1, where they are a text, two booleans and a date). Keys given twice
+are refused. Values are then validated strictly by a pydantic model: a text never passes for a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.core.names import nearest
+
+KeyPath = tuple[str, ...]
+
+
+class StrictModel(BaseModel):
+    """Base of everything read from YAML: frozen, no unknown keys, no silent conversions, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_yaml(path: str | Path, model: type[M]) -> M:
+    """Read and validate a file.
+
+    Raises:
+        ConfigError: one line that names file, line and key.
+    """
+    return read_yaml(path).validate(model)
+
+
+def read_yaml(path: str | Path) -> Document:
+    """Read a file without validating it yet; an empty file is an empty mapping.
+
+    Raises:
+        ConfigError: unreadable file, YAML syntax, or a key given twice.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from error
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        lines = _line_of_each_key(root, path)
+        data = loader.construct_document(root) if root is not None else {}
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        problem = " ".join(str(error.problem or error.context).split())
+        raise ConfigError(f"{where}: not valid YAML: {problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not valid YAML: nested too deeply") from error
+    finally:
+        loader.dispose()
+    return Document(path, data, lines)
+
+
+def dump_yaml(data: Any) -> str:
+    """YAML text that `read_yaml` reads back as the same values, keys in their given order."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=110)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file's values, and the line of each key."""
+
+    path: Path
+    data: Any
+    lines: dict[KeyPath, int]
+
+    def error(self, key_path: KeyPath, problem: str) -> ConfigError:
+        """The error of one key, located as exactly as the file allows."""
+        subject = f"{'.'.join(key_path)}: " if key_path else ""
+        one_line = " ".join(f"{subject}{problem}".split())
+        return ConfigError(f"{self.path}, line {self.line(key_path)}: {one_line}")
+
+    def line(self, key_path: KeyPath) -> int:
+        """Line of a key, or of the innermost mapping that it should be in."""
+        while key_path and key_path not in self.lines:
+            key_path = key_path[:-1]
+        return self.lines.get(key_path, 1)
+
+    def validate(self, model: type[M]) -> M:
+        """The values as a `model`; one mistake is reported, further ones are counted.
+
+        Raises:
+            ConfigError: one line that names file, line and key.
+        """
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as error:
+            mistakes = [_Mistake(details, model) for details in error.errors(include_url=False)]
+        # An unknown key explains the missing one beside it, so what is missing is told last.
+        first = min(mistakes, key=lambda mistake: (mistake.is_missing, self.line(mistake.key_path)))
+        others = len(mistakes) - 1
+        count = f" (and {others} more mistake{'s' if others > 1 else ''})" if others else ""
+        raise self.error(first.key_path, first.problem + count)
+
+
+class _Mistake:
+    """One pydantic error in our words."""
+
+    def __init__(self, details: Any, model: type[BaseModel]) -> None:
+        location = tuple(piece for piece in details["loc"] if piece != "[key]")
+        self.key_path: KeyPath = tuple(str(piece) for piece in location)
+        self.is_missing = details["type"] == "missing"
+        self.problem = self._problem(details, model, location)
+
+    def _problem(self, details: Any, model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+        kind, value = details["type"], details["input"]
+        if kind == "missing":
+            return "this key is missing"
+        if kind == "extra_forbidden":
+            return f"unknown key{nearest(self.key_path[-1], _keys(_annotation(model, location[:-1])))}"
+        if kind == "literal_error":
+            return f"{value!r} is not valid{nearest(str(value), _choices(_annotation(model, location)))}"
+        if kind == "value_error":
+            return str(details["ctx"]["error"])
+        if kind in ("model_type", "dict_type"):
+            return f"should be a mapping of keys to values, not {_shown(value)}"
+        if kind == "tuple_type":
+            return f"should be a list, e.g. [a, b], not {_shown(value)}"
+        return f"{details['msg'].replace('Input should', 'should')}, not {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)
+
+
+def _annotation(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
+    """The type that `model` wants at a location, without Annotated and Optional around it."""
+    wanted: Any = model
+    for piece in location:
+        if isinstance(wanted, type) and issubclass(wanted, BaseModel):
+            field = wanted.model_fields.get(str(piece))
+            wanted = _bare(field.annotation) if field else None
+        else:
+            arguments = [a for a in get_args(wanted) if a is not Ellipsis]
+            wanted = _bare(arguments[-1]) if arguments else None
+    return wanted
+
+
+def _bare(annotation: Any) -> Any:
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return _bare(next(a for a in get_args(annotation) if a is not type(None)))
+    return annotation
+
+
+def _keys(annotation: Any) -> list[str]:
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return list(annotation.model_fields) if is_model else []
+
+
+def _choices(annotation: Any) -> list[str]:
+    return [str(a) for a in get_args(annotation)] if get_origin(annotation) is Literal else []
+
+
+def _line_of_each_key(root: yaml.Node | None, path: Path) -> dict[KeyPath, int]:
+    """Line (from 1) of each key and list item, by key path."""
+    lines: dict[KeyPath, int] = {}
+    visited: set[int] = set()
+    pending: list[tuple[KeyPath, yaml.Node]] = [((), root)] if root is not None else []
+    while pending:
+        key_path, node = pending.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        for name, line, child in _children(node):
+            inner = (*key_path, name)
+            if inner in lines and name != "<<":
+                key = ".".join(inner)
+                raise ConfigError(f"{path}, line {line}: {key}: given twice, first in line {lines[inner]}")
+            lines[inner] = line
+            pending.append((inner, child))
+    return lines
+
+
+def _children(node: yaml.Node) -> Iterator[tuple[str, int, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield key.value, key.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield str(index), item.start_mark.line + 1, item
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe loader of the YAML 1.2 core schema."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes exactly what `_Loader` would otherwise not read back as text."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_FLOAT = (
+    r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+# YAML 1.2.2, section 10.3.2, with `<<` of YAML 1.1. A number with a leading zero, octal in one and decimal
+# in the other, is text.
+_CORE_SCHEMA = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", _FLOAT, list("-+0123456789.")),
+    ("merge", r"<<", ["<"]),
+)
+for _tag, _pattern, _first in _CORE_SCHEMA:
+    for _yaml in (_Loader, _Dumper):
+        _yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)

@@ -1,0 +1,26 @@
+"""One recording: what it is of, who made it, and how to read it when it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A handle; nothing is read before `load`.
+
+    Attributes:
+        label: a label of the recipe, or None for a negative (none of the labels).
+        group: speaker, writer or session; "" where the recordings do not say.
+        name: unique and stable: the path under the source, plus an index in files that hold many.
+        load: reads the raw sample (see `omnibind_ros.sensors`).
+    """
+
+    modality: str
+    source: str
+    name: str
+    label: str | None
+    group: str
+    load: Callable[[], Any]

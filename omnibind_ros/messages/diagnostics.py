@@ -1,0 +1,90 @@
+"""`/diagnostics`: a status a sensor and one for fusion, as a diagnostic_msgs/DiagnosticArray.
+
+LIVE, MUTED -> OK      as it should be (muted is somebody's wish)
+LOST        -> WARN    sensors may come and go; somebody might want to know
+STALE       -> STALE   it is there and silent
+FAULTY      -> ERROR   what it sends cannot be used
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from omnibind_ros.core import SensorState, SensorStatus
+from omnibind_ros.messages.stamps import make_header
+from omnibind_ros.messages.types import MessageTypes
+
+
+class Level(str, Enum):
+    """How bad it is; named after the constants of `diagnostic_msgs/DiagnosticStatus`."""
+
+    OK = "OK"
+    WARN = "WARN"
+    ERROR = "ERROR"
+    STALE = "STALE"
+
+
+_LEVELS = {
+    SensorState.LIVE: Level.OK,
+    SensorState.MUTED: Level.OK,
+    SensorState.LOST: Level.WARN,
+    SensorState.STALE: Level.STALE,
+    SensorState.FAULTY: Level.ERROR,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line of a diagnostics viewer and what unfolds below it.
+
+    Attributes:
+        name: who is spoken of, e.g. `omnibind: front_camera`.
+        message: a short sentence for a person.
+        values: key -> value, shown as text (numbers with four digits).
+    """
+
+    name: str
+    level: Level
+    message: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+def sensor_report(status: SensorStatus, values: Mapping[str, object] | None = None) -> Report:
+    """What fusion (or an encoder, with more `values` such as drops, encode ms, backend) says of a sensor."""
+    known: dict[str, object] = {
+        "modality": status.modality,
+        "state": status.state.value,
+        "rate_hz": status.rate_hz,
+        "age_s": "never" if status.age_s is None else status.age_s,
+        "weight": status.weight,
+        "quality": status.quality,
+        "rejected": status.rejected,
+    }
+    message = f"{status.state.value}: {status.reason}" if status.reason else status.state.value
+    return Report(f"omnibind: {status.sensor}", _LEVELS[status.state], message, {**known, **(values or {})})
+
+
+def encode_diagnostics(types: MessageTypes, stamp: int, reports: Iterable[Report]) -> Any:
+    """The `diagnostic_msgs/msg/DiagnosticArray` of some reports."""
+    return types["diagnostic_msgs/msg/DiagnosticArray"](
+        header=make_header(types, stamp), status=[_status(types, report) for report in reports]
+    )
+
+
+def _status(types: MessageTypes, report: Report) -> Any:
+    status = types["diagnostic_msgs/msg/DiagnosticStatus"]
+    pair = types["diagnostic_msgs/msg/KeyValue"]
+    return status(
+        level=getattr(status, report.level.value),  # a byte: bytes for rclpy, int for rosbags
+        name=report.name,
+        message=report.message,
+        hardware_id="",
+        values=[pair(key=key, value=_text(value)) for key, value in report.values.items()],
+    )
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,182 @@
+"""An embedding on the wire: one N-dimensional point of a sensor_msgs/PointCloud2.
+
+    fields[0]  <modality>  FLOAT32 x D   the unit vector
+               quality     FLOAT32 x 1   signal checks, 0 to 1
+               evidence    FLOAT32 x 1   log of the encoder's output norm
+               space       UINT32  x 1   `Space.tag`
+
+little endian, in this order when written here; a reader takes the vector from `fields[0]` and finds the
+others by name. `header` carries the sample's stamp and the sensor's frame, the topic the sensor's name. A
+cloud of zero points is a goodbye: the encoder is there and has nothing valid to say.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibind_ros.core import BadMessage, Embedding, Modality, Recognition
+from omnibind_ros.messages.stamps import make_header, stamp_of
+from omnibind_ros.messages.types import MessageTypes
+from omnibind_ros.sensors.message_fields import read_bytes, read_count, read_field, read_text
+
+_UINT32, _FLOAT32 = 6, 7
+_SCALARS = {"quality": _FLOAT32, "evidence": _FLOAT32, "space": _UINT32}
+_FLOAT: Callable[..., tuple[float]] = struct.Struct("<f").unpack_from
+_UINT: Callable[..., tuple[int]] = struct.Struct("<I").unpack_from
+
+FUSED = "fused"
+"""What stands in place of the modality in `omnibind/fused_embedding`."""
+
+
+def encode_embedding(types: MessageTypes, embedding: Embedding) -> Any:
+    """The `sensor_msgs/msg/PointCloud2` of an embedding."""
+    dim = len(embedding.vector)
+    point = np.empty(dim + 3, "<f4")
+    point[:dim] = embedding.vector
+    point[dim] = embedding.quality
+    point[dim + 1] = embedding.evidence
+    point[dim + 2 :].view("<u4")[0] = embedding.space
+    return _cloud(
+        types, embedding.modality, dim, point.view(np.uint8), 1, embedding.stamp, embedding.frame_id
+    )
+
+
+def encode_goodbye(types: MessageTypes, modality: Modality, stamp: int, frame_id: str = "") -> Any:
+    """The `sensor_msgs/msg/PointCloud2` that says: encoder here, nothing valid."""
+    return _cloud(types, modality, 0, np.empty(0, np.uint8), 0, stamp, frame_id)
+
+
+def encode_fused(types: MessageTypes, recognition: Recognition, space: int, frame_id: str = "") -> Any:
+    """The `sensor_msgs/msg/PointCloud2` for `omnibind/fused_embedding`; a goodbye without a live sensor."""
+    if recognition.fused is None:
+        return encode_goodbye(types, FUSED, recognition.stamp, frame_id)
+    return encode_embedding(
+        types, Embedding(FUSED, FUSED, recognition.fused, recognition.stamp, space, frame_id=frame_id)
+    )
+
+
+def decode_embedding(message: object, sensor: str) -> Embedding | None:
+    """The embedding of `sensor` in a `sensor_msgs/PointCloud2`; None for a goodbye.
+
+    The vector is a view of the message. Whether fusion can use it is for `Embedding.check` to say.
+
+    Raises:
+        BadMessage: it is no embedding: more than one point, big endian, a field missing, of another type, or
+            outside the data.
+    """
+    points = read_count(message, "height") * read_count(message, "width")
+    if points == 0:
+        return None
+    try:
+        if points > 1:
+            raise BadMessage(f"it has {points} points; an embedding is one")
+        if read_field(message, "is_bigendian"):
+            raise BadMessage("it is big endian; embeddings are little endian")
+        data = read_bytes(message, "data")
+        layout = _read_layout(_described(read_field(message, "fields")), data.size)
+        stamp, frame_id = stamp_of(message), read_text(read_field(message, "header"), "frame_id")
+    except BadMessage as error:
+        raise BadMessage(f"embedding of sensor {sensor!r}: {error}") from None
+    return Embedding(
+        sensor,
+        layout.modality,
+        np.ndarray(layout.dim, "<f4", data, layout.vector),
+        stamp,
+        space=_UINT(data, layout.space)[0],
+        quality=_FLOAT(data, layout.quality)[0],
+        evidence=_FLOAT(data, layout.evidence)[0],
+        frame_id=frame_id,
+    )
+
+
+class _Layout(NamedTuple):
+    """Where in the data the parts of an embedding begin."""
+
+    modality: Modality
+    dim: int
+    vector: int
+    quality: int
+    evidence: int
+    space: int
+
+
+_Fields = tuple[tuple[str, int, int, int], ...]
+
+
+def _described(fields: Any) -> _Fields:
+    """(name, offset, datatype, count) of each field."""
+    try:
+        return tuple([(field.name, field.offset, field.datatype, field.count) for field in fields])
+    except (AttributeError, TypeError):
+        raise BadMessage("its fields are no list of sensor_msgs/msg/PointField") from None
+
+
+def _read_layout(fields: _Fields, size: int) -> _Layout:
+    try:
+        return _checked_layout(fields, size)
+    except TypeError:
+        raise BadMessage("its fields hold something else than names and numbers") from None
+
+
+@lru_cache(maxsize=64)
+def _checked_layout(fields: _Fields, size: int) -> _Layout:
+    """The layout that `fields` of `size` bytes describe; a sensor's never changes, so it is checked once."""
+    if not fields:
+        raise BadMessage("it has no fields; the first is the vector")
+    modality, vector, _, dim = fields[0]
+    starts = {}
+    for index, (name, offset, datatype, count) in enumerate(fields):
+        wanted = _FLOAT32 if index == 0 else _SCALARS.get(name)
+        if wanted is None:
+            continue
+        if datatype != wanted or count < 1:
+            kind = "FLOAT32" if wanted == _FLOAT32 else "UINT32"
+            raise BadMessage(f"field {name!r} is datatype {datatype} x {count}, not {kind}")
+        if offset < 0 or offset + 4 * count > size:
+            raise BadMessage(f"data is cut: field {name!r} ends at byte {offset + 4 * count} of {size}")
+        if index > 0:
+            starts[name] = int(offset)
+    missing = ", ".join(name for name in _SCALARS if name not in starts)
+    if missing:
+        raise BadMessage(f"it has no field {missing}; is this a point cloud and no embedding?")
+    return _Layout(str(modality), int(dim), int(vector), **starts)
+
+
+def _cloud(
+    types: MessageTypes,
+    modality: Modality,
+    dim: int,
+    data: NDArray[np.uint8],
+    points: int,
+    stamp: int,
+    frame_id: str,
+) -> Any:
+    return types["sensor_msgs/msg/PointCloud2"](
+        header=make_header(types, stamp, frame_id),
+        height=1,
+        width=points,
+        fields=_fields(types, modality, dim),
+        is_bigendian=False,
+        point_step=4 * dim + 12,
+        row_step=data.size,
+        data=types.to_bytes(data),
+        is_dense=True,
+    )
+
+
+@lru_cache(maxsize=64)
+def _fields(types: MessageTypes, modality: Modality, dim: int) -> list[Any]:
+    """The layout of an embedding, shared by all its messages."""
+    field = types["sensor_msgs/msg/PointField"]
+    return [
+        field(name=modality, offset=0, datatype=_FLOAT32, count=dim),
+        field(name="quality", offset=4 * dim, datatype=_FLOAT32, count=1),
+        field(name="evidence", offset=4 * dim + 4, datatype=_FLOAT32, count=1),
+        field(name="space", offset=4 * dim + 8, datatype=_UINT32, count=1),
+    ]

@@ -1,0 +1,91 @@
+"""Student encoders: one small residual network a modality, all into the same space.
+
+Every modality's model input is a stack of pictures (channels x height x width), so one architecture serves
+all; text is a hashed vector and gets two layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Shape of a student.
+
+    Attributes:
+        widths: channels of each stage; every stage but the first halves height and width.
+        stem_stride: 2 halves the picture before the first stage.
+        dropout: on the pooled features, in training.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    stem_stride: int = 1
+    dropout: float = 0.2
+
+
+class Student(nn.Module):
+    """Model input [B, *shape] -> (embedding [B,D] unit norm, evidence [B,1] = log of the norm before)."""
+
+    def __init__(self, input_shape: tuple[int, ...], dim: int, config: StudentConfig) -> None:
+        super().__init__()
+        if len(input_shape) == 1:
+            self.backbone, features = _text_backbone(input_shape[0], 128)
+        else:
+            self.backbone, features = _picture_backbone(input_shape[0], config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(features, dim)
+
+    def point(self, x: Tensor) -> Tensor:
+        """The unnormalised embedding z [B,D]; its direction is the meaning, its length the evidence."""
+        z: Tensor = self.head(self.dropout(self.backbone(x)))
+        return z
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.point(x)
+        norm = z.square().sum(dim=1, keepdim=True).clamp_min(1e-12).sqrt()
+        return z / norm, norm.log()
+
+
+def _text_backbone(buckets: int, width: int) -> tuple[nn.Module, int]:
+    return nn.Sequential(nn.Linear(buckets, width), nn.ReLU()), width
+
+
+def _picture_backbone(channels: int, config: StudentConfig) -> tuple[nn.Module, int]:
+    first = config.widths[0]
+    layers: list[nn.Module] = [_conv(channels, first, config.stem_stride), nn.ReLU(inplace=True)]
+    width = first
+    for stage, wider in enumerate(config.widths):
+        layers.append(_Residual(width, wider, stride=1 if stage == 0 else 2))
+        width = wider
+    return nn.Sequential(*layers, _MeanMaxPool()), 2 * width
+
+
+def _conv(channels: int, width: int, stride: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width))
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al. 2016)."""
+
+    def __init__(self, width: int, wider: int, stride: int) -> None:
+        super().__init__()
+        self.first = _conv(width, wider, stride)
+        self.second = _conv(wider, wider, 1)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or width != wider:
+            self.shortcut = nn.Sequential(nn.Conv2d(width, wider, 1, stride, bias=False), nn.BatchNorm2d(wider))
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = torch.relu(self.first(x))
+        return torch.relu(self.second(inner) + self.shortcut(x))
+
+
+class _MeanMaxPool(nn.Module):
+    """Global mean and maximum, concatenated: how much, and whether at all."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)

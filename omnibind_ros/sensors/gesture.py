@@ -1,0 +1,48 @@
+"""Where in a stream is the newest thing that was said or drawn? (Endpoint detection.)
+
+A window cut out blindly tears words and strokes apart. Streams of gestures (a spoken word, a traced digit)
+are therefore cut where nothing happens: a gesture is activity with a pause before and after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Gesture:
+    """Activity from frame `start` up to, not including, `end`.
+
+    `begun` and `ended` tell whether the pause before and after it was seen; without it the gesture may
+    have been cut by the window.
+    """
+
+    start: int
+    end: int
+    begun: bool
+    ended: bool
+
+
+def newest_gesture(active: NDArray[np.bool_], pause: int) -> Gesture | None:
+    """The newest complete gesture in a window, else the newest incomplete one, else None.
+
+    Args:
+        active: bool [T], whether something happens in a frame.
+        pause: frames of inactivity that part two gestures.
+    """
+    frames = np.flatnonzero(active)
+    if not len(frames):
+        return None
+    breaks = np.flatnonzero(np.diff(frames) > pause)
+    starts = frames[np.concatenate(([0], breaks + 1))]
+    ends = frames[np.concatenate((breaks, [len(frames) - 1]))] + 1
+    begun = starts >= pause
+    begun[1:] = True
+    ended = len(active) - ends >= pause
+    ended[:-1] = True
+    complete = np.flatnonzero(begun & ended)
+    pick = complete[-1] if len(complete) else len(starts) - 1
+    return Gesture(int(starts[pick]), int(ends[pick]), bool(begun[pick]), bool(ended[pick]))

@@ -1,0 +1,1 @@
+"""Simulated sensors of one scene: for demos and tests without recordings, and as extra training data."""

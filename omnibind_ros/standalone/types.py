@@ -1,0 +1,120 @@
+"""ROS 2 message types without ROS 2: classes, CDR and type hashes by name.
+
+One `rosbags` type store of ROS 2 Jazzy, plus the definitions in `messages/definitions` that it lacks. A type
+is always named in full: `sensor_msgs/msg/Image`.
+
+    Image = message_class("sensor_msgs/msg/Image")
+    payload = serialise(Image(...), "sensor_msgs/msg/Image")
+    message = deserialise(payload, "sensor_msgs/msg/Image")
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from omnibind_ros.core.errors import BadMessage, ConfigError
+from omnibind_ros.core.names import nearest
+
+# What rosbags raises on payloads and messages that do not fit the type, besides its own SerdeError.
+_MISFITS = (
+    SerdeError,
+    struct.error,
+    AttributeError,
+    TypeError,
+    ValueError,
+    IndexError,
+    OverflowError,
+    AssertionError,
+)
+
+
+@cache
+def type_store() -> Typestore:
+    """The one type store of this process (built in about 0.1 s on the first call)."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    extra = {}
+    for type_name, text in _definitions():
+        extra.update(get_types_from_msg(text, type_name))
+    store.register(extra)
+    return store
+
+
+def message_class(type_name: str) -> type[Any]:
+    """The class of a message type; its constructor wants every field by keyword.
+
+    Raises:
+        ConfigError: unknown type, with the nearest known one.
+    """
+    _check_known(type_name)
+    return type_store().types[type_name]
+
+
+def serialise(message: object, type_name: str) -> bytearray:
+    """A message (any object with the type's fields) as CDR, little endian, with its 4-byte header.
+
+    Raises:
+        ConfigError: unknown type.
+        BadMessage: a field is missing or does not fit its type.
+    """
+    _check_known(type_name)
+    try:
+        return type_store().serialize_cdr(message, type_name).obj  # type: ignore[return-value]
+    except _MISFITS as error:
+        raise BadMessage(f"cannot serialise {type(message).__name__} as {type_name}: {error}") from error
+
+
+def deserialise(payload: bytes | bytearray | memoryview, type_name: str) -> Any:
+    """A CDR payload with its 4-byte header as a message. Numeric arrays are views into `payload`.
+
+    Raises:
+        ConfigError: unknown type.
+        BadMessage: the payload is not this type's CDR.
+    """
+    _check_known(type_name)
+    try:
+        return type_store().deserialize_cdr(memoryview(payload), type_name)
+    except _MISFITS as error:
+        raise BadMessage(f"{len(payload)} bytes are not a {type_name}: {error}") from error
+
+
+def prepare(type_name: str) -> None:
+    """Generate the type's codecs now (5 to 20 ms) rather than with its first message.
+
+    Raises:
+        ConfigError: unknown type.
+    """
+    _check_known(type_name)
+    type_store().get_msgdef(type_name)
+
+
+@cache
+def type_hash(type_name: str) -> str:
+    """`RIHS01_<sha256>`: the type's hash by REP 2016 (names and types of all fields, nested ones too).
+
+    Raises:
+        ConfigError: unknown type.
+    """
+    _check_known(type_name)
+    return type_store().hash_rihs01(type_name)
+
+
+def _check_known(type_name: str) -> None:
+    known = type_store().types
+    if type_name not in known:
+        raise ConfigError(f"unknown ROS message type {type_name!r}{nearest(type_name, known)}")
+
+
+def _definitions() -> Iterator[tuple[str, str]]:
+    """(`vision_msgs/msg/Classification`, its text) for every packaged .msg file."""
+    root = resources.files("omnibind_ros.messages") / "definitions"
+    for package in root.iterdir():
+        for file in (package / "msg").iterdir():
+            yield f"{package.name}/msg/{file.name.removesuffix('.msg')}", file.read_text(encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Diagnostics: a status a sensor, at the stated level, with everything a person wants to see."""
+
+from __future__ import annotations
+
+import pytest
+
+from omnibind_ros.core import SensorState, SensorStatus
+from omnibind_ros.messages.diagnostics import Level, Report, encode_diagnostics, sensor_report
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [
+        (SensorState.LIVE, "OK"),
+        (SensorState.MUTED, "OK"),
+        (SensorState.LOST, "WARN"),
+        (SensorState.STALE, "STALE"),
+        (SensorState.FAULTY, "ERROR"),
+    ],
+)
+def test_levels(types, over_the_wire, state, level):
+    array = encode_diagnostics(types, 7, [sensor_report(SensorStatus("mic", "audio", state, "why"))])
+    constant = getattr(types["diagnostic_msgs/msg/DiagnosticStatus"], level)
+    assert over_the_wire(array).status[0].level == constant
+
+
+def test_every_state_has_a_level():
+    for state in SensorState:
+        assert sensor_report(SensorStatus("mic", "audio", state, "")).message == state.value
+
+
+def test_a_sensor_and_fusion(types, over_the_wire):
+    status = SensorStatus("mic", "audio", SensorState.STALE, "silent for 0.8 s", 3.99999, None, 0.5, 0.25, 2)
+    reports = [
+        sensor_report(status, {"encode_ms": 1.23456, "backend": "onnxruntime"}),
+        Report("omnibind: fusion", Level.WARN, "no live sensor"),
+    ]
+    array = over_the_wire(encode_diagnostics(types, 2_000_000_001, reports))
+    assert (array.header.stamp.sec, array.header.stamp.nanosec) == (2, 1)
+    mic, fusion = array.status
+    assert (mic.name, mic.message) == ("omnibind: mic", "stale: silent for 0.8 s")
+    assert {pair.key: pair.value for pair in mic.values} == {
+        "modality": "audio",
+        "state": "stale",
+        "rate_hz": "4",
+        "age_s": "never",
+        "weight": "0.5",
+        "quality": "0.25",
+        "rejected": "2",
+        "encode_ms": "1.235",
+        "backend": "onnxruntime",
+    }
+    assert (fusion.name, fusion.message, list(fusion.values)) == ("omnibind: fusion", "no live sensor", [])
