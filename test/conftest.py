@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("omnibind", deadline=None)
 settings.load_profile("omnibind")
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder of the real recordings: OMNIBIND_DATA (from the checkout, if relative), else ../shared/data."""
+    given = os.environ.get("OMNIBIND_DATA") or "../shared/data"
+    root = (CHECKOUT / given).resolve()
+    if not root.is_dir():
+        pytest.skip(f"no recordings in {root}: set OMNIBIND_DATA to their folder")
+    return root

@@ -1,0 +1,1 @@
+"""The command line `omnibind`: one small file a command."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from omnibind_ros.core.errors import BadRecording
 from omnibind_ros.data.recipe import Recipe, Source
 from omnibind_ros.data.recording import Recording
-from omnibind_ros.sensors.audio_formats import Resampler
+from omnibind_ros.sensors.audio_formats import resample
 from omnibind_ros.sensors.events import Events
 
 MODEL_AUDIO_RATE = 8000
@@ -101,8 +101,8 @@ def read_wav(file: Path) -> NDArray[np.float32]:
             raise BadRecording(f"{file}: {8 * f.getsampwidth()}-bit samples; 16-bit PCM is expected")
         sound = np.frombuffer(f.readframes(f.getnframes()), "<i2").reshape(-1, f.getnchannels())
         rate = f.getframerate()
-    mono = sound.astype(np.float32).mean(axis=1) / 32768.0
-    return mono if rate == MODEL_AUDIO_RATE else Resampler(rate, MODEL_AUDIO_RATE)(mono)
+    mono: NDArray[np.float32] = sound.astype(np.float32).mean(axis=1) / np.float32(32768.0)
+    return mono if rate == MODEL_AUDIO_RATE else resample(mono, rate, MODEL_AUDIO_RATE)
 
 
 def read_picture(file: Path) -> NDArray[np.uint8]:

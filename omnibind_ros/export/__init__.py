@@ -1,0 +1,1 @@
+"""Torch models -> what a robot loads: ONNX files and the bundle's manifest."""

@@ -144,4 +144,4 @@ def _direction(
     norm = float(np.sqrt(vector @ vector))
     if not np.isfinite(norm) or norm < 1e-6:
         return np.asarray(live[int(weights.argmax())].vector, np.float32)
-    return vector / np.float32(norm)
+    return np.asarray(vector / np.float32(norm), np.float32)

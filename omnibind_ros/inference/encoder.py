@@ -177,6 +177,13 @@ class SensorEncoder:
         self.counters.embeddings += 1
         return embedding
 
+    def encode_raw(self, raw: Any) -> Embedding | None:
+        """The embedding of a raw sample read from a recording, or None if nothing valid is in it."""
+        verdict = self.adaptor.check(raw)
+        if verdict.quality <= 0:
+            return None
+        return self.encode(Sample(self.adaptor.prepare(raw), 0, "", verdict.quality, verdict.reason))
+
     def restart(self, lost: int = 0) -> None:
         """Begin a new window: messages were lost, or the driver was silent."""
         self.counters.gaps += lost

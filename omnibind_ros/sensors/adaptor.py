@@ -158,7 +158,9 @@ def make_adaptor(modality: str, preprocessing: dict[str, Any] | None = None, **o
     known = _option_names(kind)
     for key in options:
         if key not in known:
-            raise ConfigError(f"a {modality} sensor has no option {key!r}{nearest(key, known) if known else ''}")
+            raise ConfigError(
+                f"a {modality} sensor has no option {key!r}{nearest(key, known) if known else ''}"
+            )
     return kind(kind.Format(**constants), **options)
 
 

@@ -181,8 +181,8 @@ class AudioAdaptor(SensorAdaptor):
         power = spectrum.real**2 + spectrum.imag**2
         mel_db = 10 * np.log10(_mel_filters(f) @ power.T + 1e-10)
         loudest = mel_db.max()
-        picture = np.maximum(mel_db - loudest, -f.range_db) * (2.0 / f.range_db) + 1.0
-        return picture.astype(np.float32)[None, None]
+        picture: NDArray[np.float32] = np.maximum(mel_db - loudest, -f.range_db).astype(np.float32)
+        return (picture * np.float32(2.0 / f.range_db) + np.float32(1.0))[None, None]
 
 
 @lru_cache(maxsize=4)
@@ -198,4 +198,4 @@ def _mel_filters(f: AudioFormat) -> NDArray[np.float32]:
     bins = np.fft.rfftfreq(f.fft, 1 / f.rate)
     rising = (bins - corners[:-2, None]) / (corners[1:-1] - corners[:-2])[:, None]
     falling = (corners[2:, None] - bins) / (corners[2:] - corners[1:-1])[:, None]
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)), np.float32)

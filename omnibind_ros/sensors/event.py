@@ -37,6 +37,9 @@ class EventFormat:
     enough: int = 600
 
 
+_LONGEST_GAP_NS = 5_000_000_000
+
+
 class EventAdaptor(SensorAdaptor):
     """`event_camera_msgs/EventPacket` (evt3) or `dvs_msgs/EventArray`; raw sample: `Events`."""
 
@@ -52,7 +55,6 @@ class EventAdaptor(SensorAdaptor):
     def reset(self) -> None:
         self._packets: list[Events] = []
         self._decoder = Evt3Decoder()
-        self._first: int | None = None
         self._next_look: int | None = None
 
     @property
@@ -65,32 +67,37 @@ class EventAdaptor(SensorAdaptor):
         stamp, frame_id = stamp_and_frame(message)
         # An empty packet still tells that time went on, and that nothing moved.
         now = int(events.t[-1]) if len(events) else stamp
+        if self._time_went_wrong(events):
+            self._packets, self._next_look = [], None
+        if len(events):
+            self._packets.append(events)
         window, hop = round(self.format.window_s * 1e9), round(self.format.hop_s * 1e9)
-        if self._jumped(now):
-            self.reset()
-        self._packets.append(events)
-        if self._first is None or self._next_look is None:
-            self._first = int(events.t[0]) if len(events) else now
-            self._next_look = self._first + window
+        if self._next_look is None:
+            self._next_look = (int(events.t[0]) if len(events) else now) + window
         if now < self._next_look:
             return []
         self._next_look = now + hop - (now - self._next_look) % hop
-        self._packets = [p for p in self._packets if not len(p) or p.t[-1] >= now - window]
+        self._packets = [packet for packet in self._packets if packet.t[-1] >= now - window]
+        if not self._packets:
+            return [Sample(np.zeros(self.input_shape, np.float32), now, frame_id, 0.0, "no events")]
         recent = Events.concatenate(self._packets).between(now - window, now + 1)
-        # Sensor time serves the window; the header's stamp is on the clock that ages are measured with.
-        end = stamp + max(0, now - int(events.t[0])) if len(events) and stamp else now
         verdict = self.check(recent)
         data = self.prepare(recent) if verdict.quality > 0 else np.zeros(self.input_shape, np.float32)
-        return [Sample(data, end, frame_id, verdict.quality, verdict.reason)]
+        return [Sample(data, now, frame_id, verdict.quality, verdict.reason)]
 
-    def _jumped(self, now: int) -> bool:
-        newest = next((int(p.t[-1]) for p in reversed(self._packets) if len(p)), None)
-        return newest is not None and abs(now - newest) > 5e9
+    def _time_went_wrong(self, events: Events) -> bool:
+        """Backwards (a looping recording), or far ahead (a paused one)."""
+        if not self._packets or not len(events):
+            return False
+        step = int(events.t[0]) - int(self._packets[-1].t[-1])
+        return step < 0 or step > _LONGEST_GAP_NS
 
     def check(self, raw: Events) -> Check:
         few, enough = self.format.few, self.format.enough
         quality = float(np.clip((len(raw) - few) / (enough - few), 0.0, 1.0))
-        return Check(quality, "" if quality == 1.0 else f"only {len(raw)} events in {self.format.window_s:g} s")
+        return Check(
+            quality, "" if quality == 1.0 else f"only {len(raw)} events in {self.format.window_s:g} s"
+        )
 
     def prepare(self, raw: Events) -> NDArray[np.float32]:
         f = self.format

@@ -61,11 +61,13 @@ class ImageAdaptor(SingleShotAdaptor):
         size = self.format.size
         square = centre_square(raw)
         enlarging = square.shape[0] < size
-        small = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA)
+        small = cv2.resize(
+            square, (size, size), interpolation=cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA
+        )
         scaled = small.transpose(2, 0, 1).astype(np.float32)
         scaled *= 1.0 / (255.0 * self.format.std)
         scaled -= self.format.mean / self.format.std
-        return scaled[None]
+        return np.asarray(scaled[None])
 
 
 def centre_square(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -88,6 +88,17 @@ def _splat(x: NDArray[np.float32], y: NDArray[np.float32], size: int) -> NDArray
     """Bilinear histogram [size,size] of pixel coordinates, y upwards."""
     column, row = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
     right, up = x - column, y - row
-    corners = [(0, 0, (1 - right) * (1 - up)), (1, 0, right * (1 - up)), (0, 1, (1 - right) * up), (1, 1, right * up)]
-    flat = np.concatenate([(size - 1 - np.minimum(row + dy, size - 1)) * size + np.minimum(column + dx, size - 1) for dx, dy, _ in corners])
-    return np.bincount(flat, np.concatenate([w for *_, w in corners]), minlength=size * size).reshape(size, size)
+    corners = [
+        (0, 0, (1 - right) * (1 - up)),
+        (1, 0, right * (1 - up)),
+        (0, 1, (1 - right) * up),
+        (1, 1, right * up),
+    ]
+    last = size - 1
+    flat = np.concatenate(
+        [(last - np.minimum(row + dy, last)) * size + np.minimum(column + dx, last) for dx, dy, _ in corners]
+    )
+    weights = np.concatenate([weight for *_, weight in corners]).astype(np.float64)
+    return (
+        np.bincount(flat, weights, minlength=size * size).reshape(size, size).astype(np.float64, copy=False)
+    )

@@ -61,6 +61,8 @@ class TextAdaptor(SingleShotAdaptor):
             framed = f"<{word}>"
             units.append(framed)
             units += [framed[i : i + 3] for i in range(len(framed) - 2)]
-        cells = np.fromiter((crc32(unit.encode()) % self.format.buckets for unit in units), np.intp, len(units))
+        cells = np.fromiter(
+            (crc32(unit.encode()) % self.format.buckets for unit in units), np.intp, len(units)
+        )
         counts = np.bincount(cells, minlength=self.format.buckets).astype(np.float32)
         return (counts / max(float(np.linalg.norm(counts)), 1e-9))[None]

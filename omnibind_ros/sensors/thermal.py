@@ -67,7 +67,9 @@ class ThermalAdaptor(SingleShotAdaptor):
             square = np.where(np.isfinite(square), square, np.nanmedian(raw[np.isfinite(raw)]))
         if square.shape[0] != size:
             shrink = square.shape[0] > size
-            square = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+            square = cv2.resize(
+                square, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+            )
         low, high = np.percentile(square, (self.format.low, self.format.high))
         scaled = (square - low) * (2.0 / max(high - low, 1e-6)) - 1.0
-        return np.clip(scaled, -1.5, 1.5).astype(np.float32)[None, None]
+        return np.asarray(np.clip(scaled, -1.5, 1.5), np.float32)[None, None]

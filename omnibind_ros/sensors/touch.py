@@ -76,7 +76,7 @@ class TouchAdaptor(SensorAdaptor):
         pixels = decode_image(message)
         frame = to_intensity(pixels)
         if pixels.dtype != np.float32:
-            frame = frame / np.iinfo(pixels.dtype).max
+            frame = frame / np.float32(np.iinfo(pixels.dtype).max)
         wanted = (self.format.taxels, self.format.taxels)
         if frame.shape != wanted:
             raise BadMessage(f"touch frame has {frame.shape} taxels, the encoder was trained on {wanted}")
@@ -124,4 +124,5 @@ class TouchAdaptor(SensorAdaptor):
         edges = np.linspace(0, len(raw), f.slices + 1).round().astype(np.intp)
         total = np.zeros((len(raw) + 1, f.taxels, f.taxels), np.float32)
         np.cumsum(raw, axis=0, out=total[1:])
-        return np.log1p(total[edges[1:]] - total[edges[:-1]])[None]
+        slices: NDArray[np.float32] = np.log1p(total[edges[1:]] - total[edges[:-1]])
+        return slices[None]

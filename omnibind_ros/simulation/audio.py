@@ -27,8 +27,8 @@ _HANN = np.hanning(_WINDOW + 1)[:-1] / 2  # adds up to 1 at this hop
 
 @dataclass(frozen=True)
 class Phone:
-    """Targets of one speech sound: formants Hz, length ms, amplitudes of voice, breath and hiss, middle and width
-    of the hiss's band Hz, and how much wider than usual losses (nose, constrictions) make the formants."""
+    """Targets of one speech sound: formants Hz, length ms, amplitudes of voice, breath and hiss, middle and
+    width of the hiss's band Hz, and how much wider losses (nose, constrictions) make the formants."""
 
     formants: tuple[int, int, int]
     ms: float

@@ -157,7 +157,7 @@ def _trace(style: _Style, rng: np.random.Generator) -> tuple[npt.NDArray[np.floa
 
 
 def _spline(control: npt.NDArray[np.float64], density: int = 10) -> npt.NDArray[np.float64]:
-    """Uniform Catmull-Rom spline (Catmull and Rom 1974) through the control points, from the first to the last."""
+    """Uniform Catmull-Rom spline (Catmull and Rom 1974) through all control points, in order."""
     p = np.concatenate([control[:1], control, control[-1:]])
     u = np.linspace(0, 1, density, endpoint=False)[:, None, None]
     p0, p1, p2, p3 = p[:-3], p[1:-2], p[2:-1], p[3:]

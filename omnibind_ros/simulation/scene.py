@@ -38,8 +38,8 @@ SIMULATORS: dict[Modality, Simulator] = {
 class Scene:
     """A digit in front of a robot.
 
-    The same `label` and `seed` give the same samples; each modality has a random stream of its own, so the order
-    in which sensors are read does not matter.
+    The same `label` and `seed` give the same samples; each modality has a random stream of its own, so the
+    order in which sensors are read does not matter.
     """
 
     def __init__(self, label: int, seed: int = 0) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _FRAMES = (
-    "{n}", "{n}", "{n}", "number {n}", "the number {n}", "digit {n}", "the digit {n}", "it is {n}", "it is a {n}",
-    "it's a {n}", "this is {n}", "this is a {n}", "that is a {n}", "I see a {n}", "I think it is {n}", "show me {n}",
-    "a {n}", "a handwritten {n}", "please take number {n}", "go to {n}", "press {n}", "choose {n}", "pick {n}",
-    "the answer is {n}", "{n} please", "station {n}", "bring me box {n}", "we need a {n}", "looks like a {n}",
+    "{n}", "{n}", "{n}", "number {n}", "the number {n}", "digit {n}", "the digit {n}", "it is {n}",
+    "it is a {n}", "it's a {n}", "this is {n}", "this is a {n}", "that is a {n}", "I see a {n}",
+    "I think it is {n}", "show me {n}", "a {n}", "a handwritten {n}", "please take number {n}",
+    "go to {n}", "press {n}", "choose {n}", "pick {n}", "the answer is {n}", "{n} please",
+    "station {n}", "bring me box {n}", "we need a {n}", "looks like a {n}",
 )  # fmt: skip
 _CASES = (str, str, str, str.lower, str.capitalize, str.upper)
 _ENDINGS = ("", "", "", "", ".", "!")

@@ -42,8 +42,15 @@ class Publisher:
             BadMessage: the message does not fit the type.
             TransportError: called in a forked child.
         """
+        self.publish_cdr(serialise(message, self.endpoint.type_name))
+
+    def publish_cdr(self, payload: bytes | bytearray) -> None:
+        """Send a message that is CDR of the topic's type already, header included. After `close` it does nothing.
+
+        Raises:
+            TransportError: called in a forked child.
+        """
         check_process()
-        payload = serialise(message, self.endpoint.type_name)
         with self._lock:
             if self._closed:
                 return

@@ -22,6 +22,7 @@ from rosbags.typesys.store import Typestore
 
 from omnibind_ros.core.errors import BadMessage, ConfigError
 from omnibind_ros.core.names import nearest
+from omnibind_ros.messages.types import MessageTypes
 
 # What rosbags raises on payloads and messages that do not fit the type, besides its own SerdeError.
 _MISFITS = (
@@ -55,6 +56,10 @@ def message_class(type_name: str) -> type[Any]:
     """
     _check_known(type_name)
     return type_store().types[type_name]
+
+
+TYPES = MessageTypes(find=message_class, to_bytes=lambda data: data)
+"""The same classes for the code in `messages`, which is written once for ROS 2 and for here."""
 
 
 def serialise(message: object, type_name: str) -> bytearray:

@@ -62,7 +62,9 @@ class InputAugment:
         cos, sin, shear = torch.cos(angle), torch.sin(angle), self.shear * _both_ways(batch)
         theta = torch.stack(
             [
-                torch.stack([cos * zoom * stretch, (shear - sin) * zoom, 2 * self.shift_x * _both_ways(batch)], dim=1),
+                torch.stack(
+                    [cos * zoom * stretch, (shear - sin) * zoom, 2 * self.shift_x * _both_ways(batch)], dim=1
+                ),
                 torch.stack([sin * zoom, cos * zoom / stretch, 2 * self.shift_y * _both_ways(batch)], dim=1),
             ],
             dim=1,

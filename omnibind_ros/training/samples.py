@@ -39,7 +39,9 @@ class Samples:
 
     def __getitem__(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Samples:
         index = torch.from_numpy(np.flatnonzero(keep) if keep.dtype == bool else keep)
-        return Samples(self.inputs[index], self.labels[index], self.sources[index.numpy()], self.groups[index.numpy()])
+        return Samples(
+            self.inputs[index], self.labels[index], self.sources[index.numpy()], self.groups[index.numpy()]
+        )
 
     @property
     def clean(self) -> torch.Tensor:
@@ -48,7 +50,11 @@ class Samples:
 
 
 def prepare_samples(
-    recordings: Sequence[Recording], labels: Sequence[str], adaptor: SensorAdaptor, variants: int = 1, seed: int = 0
+    recordings: Sequence[Recording],
+    labels: Sequence[str],
+    adaptor: SensorAdaptor,
+    variants: int = 1,
+    seed: int = 0,
 ) -> Samples:
     """Read and preprocess recordings; those of quality 0 are left out, as they would be on the robot.
 

@@ -40,7 +40,9 @@ class _Variants(Dataset[tuple[Tensor, Tensor]]):
     def __getitems__(self, index: list[int]) -> tuple[Tensor, Tensor]:
         rows = torch.tensor(index)
         variants = self._samples.inputs.shape[1]
-        return self._samples.inputs[rows, torch.randint(variants, (len(rows),))].float(), self._samples.labels[rows]
+        return self._samples.inputs[
+            rows, torch.randint(variants, (len(rows),))
+        ].float(), self._samples.labels[rows]
 
 
 class StudentTraining(L.LightningModule):
@@ -69,11 +71,16 @@ class StudentTraining(L.LightningModule):
         decay = [p for p in self.student.parameters() if p.ndim > 1]
         rest = [p for p in self.student.parameters() if p.ndim <= 1]
         optimizer = torch.optim.AdamW(
-            [{"params": decay, "weight_decay": self.plan.weight_decay}, {"params": rest, "weight_decay": 0.0}],
+            [
+                {"params": decay, "weight_decay": self.plan.weight_decay},
+                {"params": rest, "weight_decay": 0.0},
+            ],
             lr=self.plan.lr,
         )
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.plan.lr, total_steps=steps, pct_start=0.15)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.plan.lr, total_steps=steps, pct_start=0.15
+        )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
@@ -120,7 +127,9 @@ def train_student(
     run.mkdir(parents=True, exist_ok=True)
     epochs = 10
     sampler = WeightedRandomSampler(_even_weights(samples), plan.samples // epochs)
-    loader: DataLoader[Any] = DataLoader(_Variants(samples), plan.batch, sampler=sampler, collate_fn=lambda batch: batch, drop_last=True)
+    loader: DataLoader[Any] = DataLoader(
+        _Variants(samples), plan.batch, sampler=sampler, collate_fn=lambda batch: batch, drop_last=True
+    )
     trainer = L.Trainer(
         max_epochs=epochs,
         accelerator="auto",
@@ -133,15 +142,21 @@ def train_student(
         + ([RichProgressBar()] if progress else []),
     )
     checkpoint = run / "last.ckpt"
-    student.to(memory_format=torch.channels_last)
-    trainer.fit(StudentTraining(student, anchors, plan), loader, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=False)
+    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trainer.fit(
+        StudentTraining(student, anchors, plan),
+        loader,
+        ckpt_path=checkpoint if checkpoint.exists() else None,
+        weights_only=False,
+    )
     student.cpu()
+    student.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     torch.save(student.state_dict(), finished)
     checkpoint.unlink(missing_ok=True)
     return student.eval()
 
 
-def _even_weights(samples: Samples) -> Tensor:
+def _even_weights(samples: Samples) -> list[float]:
     """Every label of every source is drawn as often as any other (the unequal scales of real data).
 
     A source's share grows with the square root of its size, so that a handful of recordings is not
@@ -149,7 +164,8 @@ def _even_weights(samples: Samples) -> Tensor:
     """
     keys = np.char.add(np.char.add(samples.sources.astype(str), "/"), samples.labels.numpy().astype(str))
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return torch.from_numpy(1.0 / np.sqrt(counts[inverse]))
+    weights: list[float] = (1.0 / np.sqrt(counts[inverse])).tolist()
+    return weights
 
 
 @torch.no_grad()

@@ -179,13 +179,19 @@ def test_before_its_first_message_a_driver_is_waited_for_in_silence(robot):
         robot.goodbyes.get(timeout=0.2)
 
 
-def test_an_empty_sample_clears_only_what_is_held_until_replaced(robot):
-    worker = robot.start(BoundedQueue(8), DriverTimeout(min_s=float("inf")))
-    worker.receive((1, 0.0))
+def test_an_empty_sample_takes_back_what_was_said_once(robot):
+    worker = robot.start(BoundedQueue(8))
+    worker.receive((1, 1.0))
+    assert robot.next_number() == 1
+    worker.receive((2, 0.0))
     assert robot.goodbyes.get(timeout=PATIENCE) == "nothing there"
+    worker.receive((3, 0.0))
+    worker.receive((4, 1.0))
+    assert robot.next_number() == 4
+    assert robot.goodbyes.empty()
 
 
-def test_an_empty_sample_of_others_says_nothing(robot):
+def test_an_empty_sample_before_the_first_good_one_says_nothing(robot):
     worker = robot.start(BoundedQueue(8))
     worker.receive((1, 0.0))
     worker.receive((2, 1.0))

@@ -168,6 +168,40 @@ def test_the_nearest_other_sample_shows_the_same_digit(modality: str, at_least: 
     assert right.min() >= 0.45, right
 
 
+@pytest.mark.parametrize("modality", ["image", "touch", "thermal", "point_cloud"])
+def test_on_average_a_digit_looks_like_the_printed_one(modality: str) -> None:
+    rng = np.random.default_rng(5)
+    fonts = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_PLAIN)
+    fits = np.zeros((10, 10))
+    for label in range(10):
+        printed = [drawing(np.argwhere(printed_digit(label, font))) for font in fonts]
+        for written in range(10):
+            seen = [as_vector(modality, SIMULATORS[modality](written, rng)) for _ in range(20)]
+            fits[written, label] = max(float(np.mean(seen, axis=0) @ p) for p in printed)
+    assert fits.argmax(axis=1).tolist() == list(range(10)), fits.round(2)
+
+
+def printed_digit(label: int, font: int) -> Any:
+    paper = np.zeros((96, 96), np.uint8)
+    cv2.putText(paper, str(label), (24, 72), font, 4.4 if font == cv2.FONT_HERSHEY_PLAIN else 2.2, 255, 4)
+    return paper > 0
+
+
+def test_words_hiss_where_their_spelling_says() -> None:
+    """Only "six" ends in a hiss, "six" and "seven" begin with one, the other words' ends are low in pitch."""
+    rng = np.random.default_rng(3)
+    shrill = np.zeros((10, 2))
+    for label in range(10):
+        for _ in range(25):
+            sound = SIMULATORS["audio"](label, rng)
+            loud = np.flatnonzero(np.abs(sound) > 0.1 * np.abs(sound).max())
+            for end, at in enumerate((loud[0], max(0, loud[-1] - 400))):
+                power = np.abs(np.fft.rfft(sound[at : at + 400])) ** 2
+                shrill[label, end] += power[len(power) // 2 :].sum() / power.sum() / 25
+    assert shrill[[6, 7], 0].min() > 1.5 * shrill[[1, 3, 4, 5, 8, 9], 0].max(), shrill.round(2)
+    assert shrill[6, 1] > 1.5 * np.delete(shrill[:, 1], [6, 8]).max(), shrill.round(2)
+
+
 def test_text_names_the_digit_and_no_other() -> None:
     for label in range(10):
         scene = Scene(label)

@@ -1,0 +1,97 @@
+"""Options that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from omnibind_ros.config.robot import RobotConfig, load_robot
+from omnibind_ros.config.strict_yaml import Document, KeyPath
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.standalone.session import Network
+
+# How processes reach each other. The variables are for children of `omnibind up`.
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", help="ROS namespace of everything, e.g. robot1.")
+]
+Domain = Annotated[
+    int | None, typer.Option("--domain", help="ROS domain (default: environment ROS_DOMAIN_ID, else 0).")
+]
+Connect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connect",
+        metavar="ADDRESS",
+        envvar="OMNIBIND_CONNECT",
+        help="Hub of another machine, e.g. tcp/192.168.1.7:7447. May be given several times.",
+    ),
+]
+Listen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--listen",
+        metavar="ADDRESS",
+        envvar="OMNIBIND_LISTEN",
+        help="Address at which other machines reach this one, e.g. tcp/0.0.0.0:7447. Likewise.",
+    ),
+]
+ZenohConfig = Annotated[
+    Path | None,
+    typer.Option("--zenoh-config", envvar="OMNIBIND_ZENOH_CONFIG", help="Zenoh json5 file (TLS, access)."),
+]
+
+# What runs.
+RobotFile = Annotated[
+    Path | None, typer.Option("--robot", help="Robot file; options given beside it win over it.")
+]
+BundleName = Annotated[
+    str | None, typer.Option("--bundle", help="Name of an installed bundle, or its folder.  [digits]")
+]
+
+DataRoot = Annotated[
+    Path | None, typer.Option("--root", envvar="OMNIBIND_DATA", help="Folder of recordings.")
+]
+
+
+def network(connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None) -> Network:
+    """Where the other processes are.
+
+    Raises:
+        ConfigError: an address is not a Zenoh endpoint.
+    """
+    return Network(connect=tuple(connect or ()), listen=tuple(listen or ()), config=zenoh_config)
+
+
+def robot_config(file: Path | None, given: Mapping[str, Any]) -> RobotConfig:
+    """A robot file (or a robot of defaults) with the options that were given put over it.
+
+    Args:
+        given: nested as in a robot file; None means not given.
+
+    Raises:
+        ConfigError: one line that names file, line and key, or key and option.
+    """
+    filed = load_robot(file).model_dump(exclude_unset=True) if file else {}
+    return _CommandLine(Path(), _merged(filed, given), {}).validate(RobotConfig)
+
+
+class _CommandLine(Document):
+    """Values that have no line in a file."""
+
+    def error(self, key_path: KeyPath, problem: str) -> ConfigError:
+        return ConfigError(f"{'.'.join(key_path)}: {problem}")
+
+
+def _merged(filed: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(filed)
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            inner = _merged(merged.get(key) or {}, value)
+            if inner:
+                merged[key] = inner
+        elif value is not None:
+            merged[key] = value
+    return merged

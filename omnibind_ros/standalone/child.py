@@ -1,0 +1,126 @@
+"""A child process: its output line by line, its end, and no way for it to outlive us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+GRACE_S = 3.0
+"""How long a process may take to end after SIGTERM before it is killed."""
+
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
+
+OnLine = Callable[[str, str], None]
+"""Told of a line of output: the child's name and the line without its end. Called on a thread of the child's own."""
+
+
+def omnibind(*arguments: object) -> tuple[str, ...]:
+    """The command line of an `omnibind` command run by this Python."""
+    return (sys.executable, "-m", "omnibind_ros.cli.main", *map(str, arguments))
+
+
+class Child:
+    """A started process. Its stdout and stderr come as lines; Ctrl-C in our terminal does not reach it.
+
+    On Linux the kernel kills it when the thread that made it ends, however that happens.
+
+    Args:
+        name: what it is called in log lines.
+        command: program and arguments.
+        on_line: told of every line it prints.
+        on_end: called once when it has ended and all of its lines were told.
+        environment: variables to set in addition to ours.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        on_line: OnLine,
+        on_end: Callable[[], None] = lambda: None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._on_line = on_line
+        self._on_end = on_end
+        self._process = subprocess.Popen(
+            _bound_to_us(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            text=True,
+            errors="replace",
+            # Else Ctrl-C reaches it before our SIGTERM does, which then counts as the second, forceful signal.
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, name=f"output of {name}", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, negative = the signal that ended it; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def runs(self) -> bool:
+        return self.returncode is None
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM)."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it (SIGKILL)."""
+        self._process.kill()
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Its exit status; None if it still runs after `timeout_s`."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._on_line(self.name, line.rstrip())
+        self._process.wait()
+        self._on_end()
+
+
+def stop_all(children: Iterable[Child], grace_s: float = GRACE_S) -> None:
+    """End processes together: SIGTERM to all, then SIGKILL to those that still run after `grace_s`."""
+    running = [child for child in children if child.runs]
+    for child in running:
+        child.terminate()
+    deadline = time.monotonic() + grace_s
+    for child in running:
+        if child.wait(max(0.0, deadline - time.monotonic())) is None:
+            child.kill()
+            child.wait()
+
+
+def ending(returncode: int) -> str:
+    """An exit status in words: `killed by SIGKILL`, `ended with status 1`."""
+    if returncode >= 0:
+        return f"ended with status {returncode}"
+    try:
+        return f"killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"killed by signal {-returncode}"
+
+
+def _bound_to_us(command: Sequence[str]) -> list[str]:
+    if sys.platform != "linux":
+        return list(command)
+    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]

