@@ -47,6 +47,6 @@ clean: ## remove environments, caches and builds; runs/ stays
 .venv-%/.ready: setup.py
 	@echo "$(@D): installing ..."; \
 	$(PYTHON) -m venv $(VENV_FLAGS) $(@D); \
-	$(@D)/bin/python -m pip install --quiet $(NEEDS); \
+	$(@D)/bin/python -m pip install --quiet --quiet $(NEEDS); \
 	touch $@; \
 	echo "$(@D): ready after $$SECONDS s"

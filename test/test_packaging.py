@@ -78,7 +78,9 @@ def test_the_wheel_has_all_shared_files_where_they_are_looked_for(wheel):
 
 def test_the_wheel_has_the_whole_package(wheel):
     wanted = {
-        path.as_posix() for pattern in ("*.py", "*.msg", "py.typed") for path in sources("omnibind_ros", pattern)
+        path.as_posix()
+        for pattern in ("*.py", "*.msg", "py.typed")
+        for path in sources("omnibind_ros", pattern)
     }
     assert "omnibind_ros/messages/definitions/vision_msgs/msg/Classification.msg" in wanted
     assert "omnibind_ros/py.typed" in wanted

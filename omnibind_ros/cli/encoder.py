@@ -15,7 +15,9 @@ from omnibind_ros.standalone.signals import stop_on_signals
 
 def encoder(
     sensor: Annotated[str, Option(help="Name of the sensor, e.g. front_camera.")],
-    modality: Annotated[str | None, Option(help="image, audio, event, touch, thermal, point_cloud, text.")] = None,
+    modality: Annotated[
+        str | None, Option(help="image, audio, event, touch, thermal, point_cloud, text.")
+    ] = None,
     topic: Annotated[str | None, Option(help="Where its driver publishes.")] = None,
     message_type: Annotated[
         str | None, Option(help="E.g. sensor_msgs/msg/Image; auto = whatever is published there.  [auto]")
@@ -25,9 +27,13 @@ def encoder(
     backend: Annotated[str | None, Option(help="auto, onnxruntime or tensorrt.  [auto]")] = None,
     precision: Annotated[str | None, Option(help="E.g. fp32, int8.  [the bundle's default]")] = None,
     threads: Annotated[int | None, Option(help="Inference threads.  [1]")] = None,
-    frame_id: Annotated[str | None, Option(help="Coordinate frame, if the messages' own is not wanted.")] = None,
+    frame_id: Annotated[
+        str | None, Option(help="Coordinate frame, if the messages' own is not wanted.")
+    ] = None,
     audio_format: Annotated[str | None, Option(help="S16LE, S32LE or F32LE.  [S16LE]")] = None,
-    audio_rate: Annotated[int | None, Option(help="Samples a second that the microphone delivers.  [16000]")] = None,
+    audio_rate: Annotated[
+        int | None, Option(help="Samples a second that the microphone delivers.  [16000]")
+    ] = None,
     audio_channels: Annotated[int | None, Option(help="Interleaved channels.  [1]")] = None,
     namespace: options.Namespace = None,
     domain: options.Domain = None,

@@ -38,8 +38,9 @@ COMMANDS = {
     "fusion": Command("Fuse whatever sensors are live into one recognition."),
     "encoder": Command("Embed what one sensor sends."),
     "play": Command("Publish recordings, simulated sensors or a ROS 2 bag at their real rate."),
-    "evaluate": Command("Accuracy of a bundle on recordings, by modality and for subsets of sensors.", "train"),
-    "train": Command("Train a bundle on recordings.", "train"),
+    "evaluate": Command("Accuracy of a bundle on recordings, by modality and for every subset."),
+    "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),
+    "export": Command("Write a finished training run as a bundle.", "train"),
 }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from typer import Argument, Option
 
 from omnibind_ros.cli import options
@@ -13,9 +15,12 @@ from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.robot import load_robot
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.core.modality import Modality
+from omnibind_ros.data.readers import read_recordings
+from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.simulation.scene import Scene
 from omnibind_ros.standalone.bag import is_bag, play_bag
 from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.player import play_samples
+from omnibind_ros.standalone.player import play_samples, shuffled
 from omnibind_ros.standalone.signals import stop_on_signals
 
 
@@ -24,7 +29,9 @@ def play(
     root: options.DataRoot = None,
     label: Annotated[str | None, Option(help="What the recordings show, e.g. 3.")] = None,
     modality: Annotated[str | None, Option(help="Which kind of sensor to play, e.g. audio.")] = None,
-    topic: Annotated[str | None, Option(help="Where to publish.  [as in the default robot file]")] = None,
+    topic: Annotated[
+        str | None, Option(help="Where to publish  [as in the default robot file]; of a bag: only this one.")
+    ] = None,
     simulated: Annotated[bool, Option("--simulated", help="Simulated samples, no recordings.")] = False,
     rate: Annotated[float, Option(min=0.01, max=100.0, help="Speed; 2 is twice as fast.")] = 1.0,
     loop: Annotated[
@@ -50,7 +57,7 @@ def play(
     namespace = namespace or ""
     if is_bag(source):
         with stop_on_signals() as stop, Node("player", namespace, domain, network) as node:
-            play_bag(node, Path(source), stop, rate=rate, loop=bool(loop))
+            play_bag(node, Path(source), stop, rate=rate, loop=bool(loop), topic=topic)
         return
     if label is None or modality is None:
         raise ConfigError("say what to play: --label and --modality, e.g. --label 3 --modality audio")
@@ -58,3 +65,32 @@ def play(
     topic = topic or _usual_topic(modality)
     with stop_on_signals() as stop, Node(f"player_{modality}", namespace, domain, network) as node:
         play_samples(node, topic, modality, samples, stop, rate=rate, fault=fault, seed=seed)
+
+
+def _samples(
+    recipe_name: str,
+    root: Path | None,
+    label: str,
+    modality: Modality,
+    simulated: bool,
+    loop: bool,
+    seed: int | None,
+) -> Iterator[Any]:
+    recipe = load_recipe(recipe_name)
+    recipe.check_label(label)
+    recipe.check_modality(modality)
+    rng = np.random.default_rng(seed)
+    if simulated:
+        scene = Scene(int(label), int(rng.integers(2**31)) if seed is None else seed)
+        return (scene.sample(modality) for _ in (count() if loop else range(1)))
+    if root is None:
+        raise ConfigError("where are the recordings? --root DATA, environment OMNIBIND_DATA, or --simulated")
+    recordings = read_recordings(recipe, root, (modality,), label)
+    return (recording.load() for recording in shuffled(recordings, rng, loop=loop))
+
+
+def _usual_topic(modality: Modality) -> str:
+    for sensor in load_robot(find_config("robot")).sensors.values():
+        if sensor.modality == modality:
+            return sensor.topic
+    raise ConfigError(f"say where to publish: --topic; the default robot file has no {modality} sensor")

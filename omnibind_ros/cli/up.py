@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +19,6 @@ from omnibind_ros.standalone.signals import stop_on_signals
 from omnibind_ros.standalone.supervisor import Program, Supervisor
 from omnibind_ros.standalone.table import Screen
 from omnibind_ros.standalone.watch import Watch
-
-_LINES_KEPT = 1000
 
 
 def up(
@@ -43,24 +40,21 @@ def up(
     bundle = Bundle.load(robot.bundle)
     check_modalities(robot, bundle.modalities, bundle.name)
     network = options.network(connect, listen, zenoh_config)
-    environment = options.environment(domain, connect, listen, zenoh_config)
-    # A terminal that is scrolled or stopped must not stop the robot: lines are handed over, the oldest are lost.
-    lines: deque[tuple[str, str]] = deque(maxlen=_LINES_KEPT)
-    supervisor = Supervisor(programs(robot, file), lambda name, line: lines.append((name, line)), environment)
+    environment = _environment(domain, connect, listen, zenoh_config)
     with (
         stop_on_signals() as stop,
         Node("supervisor", robot.namespace, domain, network) as node,
         Screen(Console(), f"{file.stem} · bundle {bundle.name}", plain=plain) as screen,
     ):
         watch = Watch(node)
+        supervisor = Supervisor(programs(robot, file), screen.hear, environment)
         supervisor.start()
         try:
             while not stop.wait(0.05) and not supervisor.idle:
-                _say_all(lines, screen)
                 screen.show(watch.picture())
         finally:
             supervisor.stop()
-            _say_all(lines, screen)
+            screen.show(watch.picture())
     if supervisor.refused:
         raise ConfigError(f"{file}: refused by {', '.join(supervisor.refused)}; see above")
 
@@ -79,7 +73,14 @@ def programs(robot: RobotConfig, file: Path) -> list[Program]:
     return [Program("fusion", omnibind("fusion", "--robot", file)), *encoders]
 
 
-def _say_all(lines: deque[tuple[str, str]], screen: Screen) -> None:
-    while lines:
-        name, line = lines.popleft()
-        screen.say(f"{name} | {line}", style="bright_black")
+def _environment(
+    domain: int | None, connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None
+) -> dict[str, str]:
+    """The network options as variables, which every command understands."""
+    given = {
+        "ROS_DOMAIN_ID": domain,
+        "OMNIBIND_CONNECT": " ".join(connect or ()),
+        "OMNIBIND_LISTEN": " ".join(listen or ()),
+        "OMNIBIND_ZENOH_CONFIG": zenoh_config,
+    }
+    return {name: str(value) for name, value in given.items() if value not in (None, "")}

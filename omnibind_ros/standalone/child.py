@@ -17,7 +17,7 @@ GRACE_S = 3.0
 _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 OnLine = Callable[[str, str], None]
-"""Told of a line of output: the child's name and the line without its end. Called on a thread of the child's own."""
+"""Told of a line of output: the child's name and the line without its end. On a thread of the child's."""
 
 
 def omnibind(*arguments: object) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class Child:
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
             text=True,
             errors="replace",
-            # Else Ctrl-C reaches it before our SIGTERM does, which then counts as the second, forceful signal.
+            # Else Ctrl-C reaches it first, and our SIGTERM then counts as the second, forceful signal.
             start_new_session=True,
         )
         threading.Thread(target=self._read, name=f"output of {name}", daemon=True).start()

@@ -1,8 +1,8 @@
-"""`python -I -S die_with_parent.py PARENT_PID COMMAND...` becomes COMMAND, which the kernel ends with its parent.
+"""`python -I -S die_with_parent.py PARENT_PID COMMAND...` becomes COMMAND, which dies with its parent.
 
-Linux only (prctl(2), PR_SET_PDEATHSIG). The setting survives exec, and made in a process of its own it needs no
-code between fork and exec, which is not safe in a process with threads. The parent, to the kernel, is the *thread*
-that started the child.
+Linux only (prctl(2), PR_SET_PDEATHSIG). The setting survives exec, and made in a process of its own it needs
+no code between fork and exec, which is not safe in a process with threads. The parent, to the kernel, is the
+*thread* that started the child.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ class Driver:
         self._on_presence = on_presence
         self._keep: Literal["newest", "all"] = keep
         self._depth = depth
+        self.present = False
+        """a driver that can be heard is there"""
         self._publishers: dict[bytes, Endpoint] = {}
         self._subscription: Subscription | None = None
         self._discovery = node.discover(topic, self._on_change)
@@ -53,14 +55,10 @@ class Driver:
     def problem(self) -> str:
         """Why nothing can be heard although somebody publishes; empty without such a reason."""
         types = {endpoint.type_name for endpoint in list(self._publishers.values())}
-        if self._subscription or not types:
+        if self.present or not types:
             return ""
-        return f"{self._topic} carries {', '.join(sorted(types))}; this encoder reads {' or '.join(self._accepted)}"
-
-    @property
-    def present(self) -> bool:
-        """A driver that can be heard is there."""
-        return self._subscription is not None
+        wanted = " or ".join(self._accepted)
+        return f"{self._topic} carries {', '.join(sorted(types))}; this encoder reads {wanted}"
 
     @property
     def counts(self) -> Counts:
@@ -84,10 +82,14 @@ class Driver:
         if self._subscription and self._subscription.endpoint.type_name not in types:
             self._subscription.close()
             self._subscription = None
-            self._on_presence(False)
+            self._turn(False)
         if usable and not self._subscription:
-            self._on_presence(True)
+            self._turn(True)
             self._subscription = self._subscribe(usable[0])
+
+    def _turn(self, present: bool) -> None:
+        self.present = present
+        self._on_presence(present)
 
     def _subscribe(self, driver: Endpoint) -> Subscription:
         offered = driver.qos

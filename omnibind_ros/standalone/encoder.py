@@ -14,9 +14,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from omnibind_ros.config.robot import RobotConfig
+from omnibind_ros.config.robot import RobotConfig, SensorConfig
 from omnibind_ros.core.embedding import Embedding
 from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.core.names import nearest
 from omnibind_ros.core.sensor_state import SensorState
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.inference.driver_watch import DriverTimeout
@@ -54,6 +55,7 @@ class EncoderProcess:
     ) -> None:
         self._config = robot.sensors[sensor]
         self._encoder = _open_encoder(robot, sensor)
+        accepted = _accepted_types(self._config, self._encoder)
         self._intake = _StreamIntake(self._config.queue_depth) if self._streams else NewestSlot[Received]()
         timeout = DriverTimeout.of(robot.fusion.freshness, self._config.modality)
         self._holds = timeout.never
@@ -85,7 +87,7 @@ class EncoderProcess:
         self._driver = Driver(
             self._node,
             self._config.topic,
-            self._accepted_types(),
+            accepted,
             self._receive,
             self._on_driver,
             keep="all" if self._streams else "newest",
@@ -120,11 +122,6 @@ class EncoderProcess:
     def _streams(self) -> bool:
         return self._encoder.adaptor.stream
 
-    def _accepted_types(self) -> tuple[str, ...]:
-        if self._config.message_type != "auto":
-            return (self._config.message_type,)
-        return INPUT_TYPES[self._encoder.adaptor.modality]
-
     # From the driver
 
     def _receive(self, message: Any, info: MessageInfo) -> None:
@@ -155,9 +152,7 @@ class EncoderProcess:
 
     def _goodbye(self, reason: str) -> None:
         _log.info("%s says goodbye: %s", self._encoder.sensor, reason)
-        message = encode_goodbye(
-            TYPES, self._config.modality, time.time_ns(), self._config.frame_id or ""
-        )
+        message = encode_goodbye(TYPES, self._config.modality, time.time_ns(), self._config.frame_id or "")
         with self._speaking:
             self._embeddings.publish(message)
         self._talking = False
@@ -194,8 +189,6 @@ class _StreamIntake(BoundedQueue[Received]):
 def _open_encoder(robot: RobotConfig, sensor: str) -> SensorEncoder:
     config, shared = robot.sensors[sensor], robot.encoders
     bundle = Bundle.load(robot.bundle)
-    if config.message_type != "auto":
-        _check_message_type(config.message_type)
     return SensorEncoder.open(
         bundle,
         sensor,
@@ -209,7 +202,13 @@ def _open_encoder(robot: RobotConfig, sensor: str) -> SensorEncoder:
     )
 
 
-def _check_message_type(name: str) -> None:
-    known = sorted({type_name for types in INPUT_TYPES.values() for type_name in types})
-    if name not in known:
-        raise ConfigError(f"no sensor adaptor reads {name}; valid: {', '.join(known)}")
+def _accepted_types(config: SensorConfig, encoder: SensorEncoder) -> tuple[str, ...]:
+    readable = INPUT_TYPES[encoder.adaptor.modality]
+    if config.message_type == "auto":
+        return readable
+    if config.message_type not in readable:
+        raise ConfigError(
+            f"sensors.{encoder.sensor}.message_type: a sensor of modality {config.modality!r} does not read "
+            f"{config.message_type}{nearest(config.message_type, ('auto', *readable))}"
+        )
+    return (config.message_type,)

@@ -7,15 +7,17 @@ HEIGHT = 7
 
 _WIDTH = 5
 # One character a row of five dots, top to bottom, as a base-32 digit: its highest bit is the leftmost dot.
-_GLYPHS = dict(
-    pair.split("=")
-    for pair in (
-        "0=ehjlphe 1=4c4444e 2=eh1248v 3=v2421he 4=26aiv22 5=vgu11he 6=68guhhe 7=v124888 8=ehhehhe 9=ehhf12c "
-        "A=ehhvhhh B=uhhuhhu C=ehggghe D=sihhhis E=vgguggv F=vgguggg G=ehgnhhf H=hhhvhhh I=e44444e J=72222ic "
-        "K=hikokih L=ggggggv M=hrllhhh N=hpljhhh O=ehhhhhe P=uhhuggg Q=ehhhlid R=uhhukih S=fgge11u T=v444444 "
-        "U=hhhhhhe V=hhhhha4 W=hhhllla X=hha4ahh Y=hhha444 Z=v1248gv -=000v000"
-    ).split()
-)
+# fmt: off
+_GLYPHS = {
+    "0": "ehjlphe", "1": "4c4444e", "2": "eh1248v", "3": "v2421he", "4": "26aiv22", "5": "vgu11he",
+    "6": "68guhhe", "7": "v124888", "8": "ehhehhe", "9": "ehhf12c", "A": "ehhvhhh", "B": "uhhuhhu",
+    "C": "ehggghe", "D": "sihhhis", "E": "vgguggv", "F": "vgguggg", "G": "ehgnhhf", "H": "hhhvhhh",
+    "I": "e44444e", "J": "72222ic", "K": "hikokih", "L": "ggggggv", "M": "hrllhhh", "N": "hpljhhh",
+    "O": "ehhhhhe", "P": "uhhuggg", "Q": "ehhhlid", "R": "uhhukih", "S": "fgge11u", "T": "v444444",
+    "U": "hhhhhhe", "V": "hhhhha4", "W": "hhhllla", "X": "hha4ahh", "Y": "hhha444", "Z": "v1248gv",
+    "-": "000v000",
+}
+# fmt: on
 
 
 def letter(text: str) -> list[str]:

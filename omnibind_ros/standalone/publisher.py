@@ -45,7 +45,9 @@ class Publisher:
         self.publish_cdr(serialise(message, self.endpoint.type_name))
 
     def publish_cdr(self, payload: bytes | bytearray) -> None:
-        """Send a message that is CDR of the topic's type already, header included. After `close` it does nothing.
+        """Send a message that is CDR of the topic's type already, its 4-byte header included.
+
+        After `close` it does nothing.
 
         Raises:
             TransportError: called in a forked child.

@@ -40,7 +40,7 @@ class Program:
 
 @dataclass
 class Backoff:
-    """Exponential back-off: `first_s`, twice that, ... up to `longest_s`; from the start after a healthy while."""
+    """Exponential back-off: `first_s`, doubled up to `longest_s`, and forgiven after a healthy while."""
 
     first_s: float
     longest_s: float = 30.0
@@ -60,7 +60,7 @@ class Supervisor:
     """Runs programs as child processes from `start` to `stop`, on a thread of its own.
 
     Args:
-        on_line: told of the programs' output, and of their ends and restarts, as lines of each program's name.
+        on_line: told of the programs' output, and of their ends and restarts, line by line.
             Called on several threads; it should hand over and return.
         environment: variables to set for all programs.
         healthy_s: a program that ran for so long has its back-off forgiven.

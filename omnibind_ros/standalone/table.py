@@ -10,6 +10,7 @@ Every line of the table is laid out by hand for 80 columns, so that nothing wrap
 from __future__ import annotations
 
 import time
+from collections import deque
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -29,6 +30,7 @@ _RUNNER_UP_BAR = 17
 _WEIGHT_BAR = 12
 _BEFORE_REASON = 37
 _REFRESH_S = 0.12
+_HEADER = " sensor         modality    state    rate    age qual encode  weight"
 
 _MARKS: dict[SensorState | None, tuple[str, str]] = {
     SensorState.LIVE: ("●", "green"),
@@ -41,16 +43,13 @@ _MARKS: dict[SensorState | None, tuple[str, str]] = {
 
 
 def render(picture: Picture, title: str = "", width: int = WIDTH) -> Group:
-    """The live table: the answer large, its runners-up, a line per sensor; a wider one says more of reasons."""
+    """The live table: the answer large, its runners-up, a line per sensor."""
     return Group(
         _headline(picture, title),
         Text(),
         *_answer(picture),
         Text(),
-        Text(
-            f" {'sensor':14} {'modality':11} {'state':8}{'rate':>5} {'age':>6} {'qual':>4} {'encode':>6}  weight",
-            style="bright_black",
-        ),
+        Text(_HEADER, style="bright_black"),
         *(_sensor(sensor, width - _BEFORE_REASON) for sensor in picture.sensors),
         Text(),
     )
@@ -84,9 +83,12 @@ class Screen:
         self._title = title
         self._shown = Picture()
         self._shown_at = -_REFRESH_S
+        self._heard: deque[tuple[str, str]] = deque(maxlen=1000)
         self._live = None
         if console.is_terminal and not plain:
-            self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+            self._live = Live(
+                console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+            )
 
     def __enter__(self) -> Screen:
         if self._live:
@@ -109,6 +111,17 @@ class Screen:
             self._live.update(render(picture, self._title, width), refresh=True)
             self._shown_at = time.monotonic()
         self._shown = picture
+
+        while self._heard:
+            name, line = self._heard.popleft()
+            self.say(f"{name} | {line}", "bright_black")
+
+    def hear(self, name: str, line: str) -> None:
+        """Take a line that a process said, on any thread; it is printed by the next `show`.
+
+        A terminal that is held up must not hold up the processes: the oldest of 1000 lines is lost then.
+        """
+        self._heard.append((name, line))
 
     def say(self, line: str, style: str = "") -> None:
         """Print a line, above the table if there is one."""
@@ -164,7 +177,8 @@ def _large(label: str) -> list[str]:
 def _ranked(label: LabelScore, first: bool, style: str) -> Text:
     bar = _fit(_bar(label.score, _RUNNER_UP_BAR), _RUNNER_UP_BAR)
     name_style, bar_style = ("bold", style) if first else ("", "bright_black")
-    return _line((_fit(label.label, 8) + " ", name_style), (bar, bar_style), (f"{label.score:>6.0%}", name_style))
+    name = _fit(label.label, 8) + " "
+    return _line((name, name_style), (bar, bar_style), (f"{label.score:>6.0%}", name_style))
 
 
 def _sensor(sensor: SensorPicture, reason_width: int) -> Text:

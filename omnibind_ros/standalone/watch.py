@@ -1,7 +1,7 @@
 """What a robot says: its answer, who weighed what, and how each sensor is, put together from three topics.
 
-`RobotView` is pure: it takes decoded messages and gives a `Picture` of any moment. `Watch` feeds one from a node's
-subscriptions.
+`RobotView` is pure: it takes decoded messages and gives a `Picture` of any moment. `Watch` feeds one from a
+node's subscriptions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from omnibind_ros.messages.topics import CONTRIBUTIONS, DIAGNOSTICS, RECOGNITION
 from omnibind_ros.standalone import qos
 from omnibind_ros.standalone.node import Node
 
-_PREFIX = "omnibind: "
 _RATE_WINDOW_S = 2.0
 _FUSION_SILENT_S = 1.0
+_ENCODER_SILENT_S = 2.5
+"""Encoders report once a second."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class RobotView:
     def __init__(self) -> None:
         self._labels: tuple[LabelScore, ...] = ()
         self._weights: dict[str, float] = {}
-        self._reports: dict[str, dict[str, str]] = {}
-        self._reported_at: dict[str, float] = {}
+        self._by_fusion: dict[str, _Report] = {}
+        self._by_encoder: dict[str, _Report] = {}
         self._answers: deque[float] = deque(maxlen=256)
 
     def recognised(self, recognition: Recognition, now: float) -> None:
@@ -86,50 +87,60 @@ class RobotView:
         """Contributions arrived."""
         self._weights = {share.sensor: share.weight for share in contributions}
 
-    def diagnosed(self, sensor: str, values: Mapping[str, str], now: float) -> None:
-        """A status of a sensor arrived, from fusion or from its encoder: each adds what it knows."""
-        self._reports.setdefault(sensor, {}).update(values)
-        if "age_s" in values:
-            self._reported_at[sensor] = now
+    def diagnosed(self, name: str, message: str, values: Mapping[str, str], now: float) -> None:
+        """A status arrived. Fusion's of a sensor are called `omnibind: x`, its encoder's `encoder_x: x`."""
+        reporter, _, sensor = name.partition(": ")
+        if "state" not in values:
+            return
+        report = _Report(values, message.partition(": ")[2], now)
+        if reporter == "omnibind":
+            self._by_fusion[sensor] = report
+        elif reporter == f"encoder_{sensor}":
+            self._by_encoder[sensor] = report
 
     def picture(self, now: float) -> Picture:
         """The robot as it is known at `now`."""
-        if not self._answers:
-            return Picture(None, self._sensors(now, fusion_speaks=False))
-        silent_s = now - self._answers[-1]
+        silent_s = now - self._answers[-1] if self._answers else None
+        if silent_s is None or silent_s >= _FUSION_SILENT_S:
+            sensors = [self._unfused(name, now) for name in sorted({*self._by_fusion, *self._by_encoder})]
+            return Picture(None, tuple(sensors), silent_s=silent_s)
         recent = sum(1 for at in self._answers if now - at < _RATE_WINDOW_S)
-        speaks = silent_s < _FUSION_SILENT_S
-        return Picture(
-            self._labels if speaks else None,
-            self._sensors(now, fusion_speaks=speaks),
-            recent / _RATE_WINDOW_S,
-            silent_s,
-        )
+        sensors = [self._sensor(name, now) for name in sorted({*self._by_fusion, *self._weights})]
+        return Picture(self._labels, tuple(sensors), recent / _RATE_WINDOW_S, silent_s)
 
-    def _sensors(self, now: float, fusion_speaks: bool) -> tuple[SensorPicture, ...]:
-        names = sorted({*self._reports, *(self._weights if fusion_speaks else ())})
-        return tuple(self._sensor(name, now, fusion_speaks) for name in names)
-
-    def _sensor(self, name: str, now: float, fusion_speaks: bool) -> SensorPicture:
-        values = self._reports.get(name, {})
-        fuses = fusion_speaks and name in self._weights
-        state = SensorState.LIVE if fuses else _state(values.get("state"))
-        if not fusion_speaks:
-            state = None
-        elif state is SensorState.LIVE and not fuses:
-            state = SensorState.STALE  # the answer is newer than what was said of the sensor
-        age_s = _number(values.get("age_s"))
+    def _sensor(self, name: str, now: float) -> SensorPicture:
+        report = self._by_fusion.get(name, _NO_REPORT)
+        state = _state(report.values.get("state"))
+        reason = report.reason
+        # Contributions come with every answer, diagnostics once a second.
+        if name in self._weights:
+            state = SensorState.LIVE
+        elif state is SensorState.LIVE:
+            state, reason = SensorState.STALE, ""
+        age_s = report.number("age_s")
+        encoder = self._encoder(name, now)
         return SensorPicture(
             sensor=name,
             state=state,
-            reason=values.get("reason", "") if fusion_speaks else "",
-            modality=values.get("modality", ""),
-            weight=self._weights[name] if fuses else 0.0,
-            rate_hz=_number(values.get("rate_hz")),
-            age_s=None if age_s is None else age_s + now - self._reported_at.get(name, now),
-            quality=_number(values.get("quality")),
-            encode_ms=_number(values.get("encode_ms")),
+            # Fusion hears nothing; the encoder knows why.
+            reason=encoder.reason or reason if state in (SensorState.STALE, SensorState.LOST) else reason,
+            modality=report.values.get("modality", ""),
+            weight=self._weights.get(name, 0.0),
+            rate_hz=report.number("rate_hz"),
+            age_s=None if age_s is None else age_s + now - report.at,
+            quality=report.number("quality"),
+            encode_ms=encoder.number("encode_ms"),
         )
+
+    def _unfused(self, name: str, now: float) -> SensorPicture:
+        encoder = self._encoder(name, now)
+        modality = {**self._by_fusion.get(name, _NO_REPORT).values, **encoder.values}.get("modality", "")
+        return SensorPicture(name, reason=encoder.reason, modality=modality)
+
+    def _encoder(self, name: str, now: float) -> _Report:
+        """What the encoder last said of itself, unless it has fallen silent."""
+        report = self._by_encoder.get(name, _NO_REPORT)
+        return report if now - report.at < _ENCODER_SILENT_S else _NO_REPORT
 
 
 class Watch:
@@ -165,13 +176,30 @@ class Watch:
             self._view.contributed(contributions)
 
     def _on_diagnostics(self, message: Any, info: object) -> None:
+        now = time.monotonic()
         with self._lock:
             for status in message.status:
-                if status.name.startswith(_PREFIX):
-                    values = {pair.key: pair.value for pair in status.values}
-                    if "state" in values:
-                        values["reason"] = status.message.partition(": ")[2]
-                    self._view.diagnosed(status.name.removeprefix(_PREFIX), values, time.monotonic())
+                values = {pair.key: pair.value for pair in status.values}
+                self._view.diagnosed(status.name, status.message, values, now)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """A status of a sensor, and when it came."""
+
+    values: Mapping[str, str]
+    reason: str
+    at: float
+
+    def number(self, key: str) -> float | None:
+        try:
+            number = float(self.values.get(key, ""))
+        except ValueError:
+            return None
+        return number if math.isfinite(number) else None
+
+
+_NO_REPORT = _Report({}, "", -math.inf)
 
 
 def _state(text: str | None) -> SensorState | None:
@@ -179,11 +207,3 @@ def _state(text: str | None) -> SensorState | None:
         return SensorState(text)
     except ValueError:
         return None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

@@ -1,0 +1,111 @@
+"""`omnibind demo`: a scripted robot in processes of its own, its timeline, and a verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from rich.text import Text
+from typer import Exit, Option
+
+from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.inference.bundle import Bundle
+from omnibind_ros.standalone.demo import SENSORS, Interrupted, Outcome, Scene, run_demo
+from omnibind_ros.standalone.signals import stop_on_signals
+from omnibind_ros.standalone.table import Screen
+from omnibind_ros.standalone.timeline import Event
+
+_FAILED, _INTERRUPTED = 1, 130
+
+
+def demo(
+    root: Annotated[Path | None, Option(help="Folder of recordings to play.  [simulated sensors]")] = None,
+    label: Annotated[str, Option(help="What the sensors are shown.")] = "5",
+    json_file: Annotated[Path | None, Option("--json", metavar="FILE", help="Write the timeline here.")] = None,
+    seed: Annotated[int, Option(help="Makes the choice of samples repeatable.")] = 0,
+    bundle: Annotated[str, Option(help="Name of an installed bundle, or its folder.")] = "digits",
+    duration_scale: Annotated[
+        float, Option(min=0.0, max=100.0, help="How long each step is looked at; 1 is 2 seconds.")
+    ] = 1.0,
+    plain: Annotated[bool, Option("--plain", help="Lines instead of the live table.")] = False,
+) -> None:
+    """Sensors join, are killed, covered and pulled while recognition goes on; then the timeline.
+
+    Exit status 1: an answer was wrong while two healthy sensors or more were live, or a change was noticed too
+    late.
+    """
+    _check(label, bundle)
+    scene = Scene(label, root, seed=seed, bundle=bundle, pace=duration_scale)
+    console = Console()
+    title = f"demo · {'recordings' if root else 'simulated sensors'} of {label}"
+    try:
+        with stop_on_signals() as stop, Screen(console, title, plain=plain) as screen:
+            outcome = run_demo(scene, screen, stop)
+    except Interrupted:
+        raise Exit(_INTERRUPTED) from None
+    for line in timeline(outcome):
+        console.print(line, soft_wrap=True)
+    if json_file:
+        json_file.write_text(json.dumps(report(scene, outcome), indent=2) + "\n", encoding="utf-8")
+    if not outcome.verdict.passed:
+        raise Exit(_FAILED)
+
+
+def report(scene: Scene, outcome: Outcome) -> dict[str, object]:
+    """The timeline and everything measured, as JSON values."""
+    return {
+        **outcome.verdict.report(),
+        "source": str(scene.root) if scene.root else "simulated",
+        "seed": scene.seed,
+        "bundle": scene.bundle,
+        "rss_mb": {name: round(mb, 1) for name, mb in outcome.peak_rss_mb.items()},
+    }
+
+
+def timeline(outcome: Outcome) -> list[Text]:
+    """The timeline in 80 columns."""
+    verdict = outcome.verdict
+    lines = [Text(), Text(f" {'at':>7}  {'what happened':34} {'noticed':>8} {'limit':>7}   answer", "bright_black")]
+    for event in verdict.events:
+        lines.append(_event(event))
+        weights = event.answer.weights if event.answer else {}
+        heaviest = sorted(weights.items(), key=lambda item: -item[1])
+        if heaviest:
+            shares = "  ".join(f"{sensor} {weight:.0%}" for sensor, weight in heaviest)
+            lines.append(Text(f"{'':10}{shares}", "bright_black"))
+    counts = verdict.report()["counts"]
+    lines += [
+        Text(),
+        Text(
+            f" {counts['answers']} answers; by two healthy sensors or more: {counts['judged']}, "
+            f"of these wrong {counts['wrong']}, unknown {counts['unknown']}; stale {counts['stale']}"
+        ),
+    ]
+    if outcome.peak_rss_mb:
+        name, mb = max(outcome.peak_rss_mb.items(), key=lambda item: item[1])
+        lines.append(Text(f" largest process: {name}, {mb:.0f} MB"))
+    lines.append(Text(" passed", "bold green") if verdict.passed else Text(" FAILED", "bold red"))
+    return lines
+
+
+def _event(event: Event) -> Text:
+    noticed = "–" if event.noticed_ms is None else f"{event.noticed_ms:.0f} ms"
+    limit = "" if event.limit_ms is None else f"{event.limit_ms:.0f} ms"
+    line = Text(f" {event.at_s:6.1f}s  {event.what:34} {noticed:>8} {limit:>7} ")
+    line.append("✓ " if event.ok else "✗ ", style="green" if event.ok else "bold red")
+    if event.answer is None:
+        return line
+    if event.answer.label is None:
+        return line.append("none", style="bright_black")
+    style = {True: "green", False: "bold red", None: ""}[event.right]
+    return line.append(f"{event.answer.label} {event.answer.score:.0%}", style=style)
+
+
+def _check(label: str, bundle: str) -> None:
+    """Refuse now what every process would refuse later."""
+    load_recipe("digits").check_label(label)
+    loaded = Bundle.load(bundle)
+    for modality in SENSORS.values():
+        loaded.encoder_model(modality)

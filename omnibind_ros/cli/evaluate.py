@@ -1,0 +1,76 @@
+"""`omnibind evaluate`: how good is a bundle on recordings, sensor by sensor and for every subset of them?"""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from omnibind_ros.cli import options
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.data.readers import read_recordings
+from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.data.splits import select
+from omnibind_ros.inference.bundle import Bundle
+from omnibind_ros.training.evaluation import Evaluation
+from omnibind_ros.training.evaluation import evaluate as evaluate_bundle
+
+
+class WhichSplit(str, Enum):
+    """Which recordings are taken."""
+
+    test = "test"
+    dev = "dev"
+    train = "train"
+    all = "all"
+
+
+def evaluate(
+    bundle: Annotated[str, typer.Option(help="Name of an installed bundle, or its folder.")] = "digits",
+    recipe: Annotated[str, typer.Option(help="A recipe's name, or its file.")] = "digits",
+    root: options.DataRoot = None,
+    split: Annotated[WhichSplit, typer.Option(help="Which recordings.")] = WhichSplit.test,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the episodes that subsets are judged on.")] = 0,
+) -> None:
+    """Measure a bundle as a robot runs it: ONNX encoders and fusion, no training code.
+
+    A bundle that was trained on all recordings (as the shipped one is) has seen the test split too: its
+    held-back figures are in its manifest.
+
+    omnibind evaluate --bundle engines/digits --recipe digits --root DATA --split test --json scores.json
+    """
+    if root is None:
+        raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA")
+    plan = load_recipe(recipe)
+    recordings = select(read_recordings(plan, root), plan, split.value)
+    if not recordings:
+        raise ConfigError(f"the {split.value} split of recipe {plan.name!r} is empty below {root}")
+    scores = evaluate_bundle(Bundle.load(bundle), plan, recordings, seed=seed)
+    if json_file is not None:
+        json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+    Console().print(_table(scores))
+
+
+def _table(scores: Evaluation) -> Table:
+    table = Table("sensors", "accuracy %", "of", title="alone, and any subset fused")
+    for modality, score in scores.modalities.items():
+        table.add_row(modality, f"{100 * score.accuracy:.2f}", str(score.n))
+    for modality, score in scores.negatives.items():
+        table.add_row(f"{modality}, none of the classes", f"{100 * score.accuracy:.2f} unknown", str(score.n))
+    table.add_section()
+    sizes = sorted({len(s.modalities) for s in scores.subsets})
+    for size in sizes:
+        same = [s for s in scores.subsets if len(s.modalities) == size]
+        mean = sum(s.accuracy for s in same) / len(same)
+        worst = min(same, key=lambda s: s.accuracy)
+        table.add_row(
+            f"{size} fused: mean of {len(same)} subsets", f"{100 * mean:.2f}", str(sum(s.n for s in same))
+        )
+        table.add_row(f"   hardest: {' + '.join(worst.modalities)}", f"{100 * worst.accuracy:.2f}", str(worst.n))
+    return table

@@ -1,0 +1,33 @@
+"""`omnibind export`: a finished training run -> a bundle for the robot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from omnibind_ros.cli import options
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.training.run import TrainingRun
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run of `omnibind train all`.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder to write, e.g. engines/digits.")],
+    recipe: Annotated[str, typer.Option(help="The recipe of the run.")] = "digits",
+    root: options.DataRoot = None,
+) -> None:
+    """Write encoders, fusion, label bank and calibration as one checked folder.
+
+    omnibind export runs/digits engines/digits --root DATA
+    """
+    if not (run / "evaluation.json").exists():
+        raise ConfigError(f"{run} has not been evaluated; first: omnibind train all {recipe} --out {run}")
+    if root is None:
+        raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA")
+    training = TrainingRun(load_recipe(recipe), root, run)
+    written = training.export(bundle, "final", training.evaluation())
+    size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
+    typer.echo(f"bundle {written.name!r} in {bundle}: {', '.join(written.modalities)}; {size:.1f} MB")

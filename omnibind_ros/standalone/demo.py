@@ -1,0 +1,355 @@
+"""A scripted robot: sensors join, leave, die and go blind while recognition goes on.
+
+Everything is a process of its own, as on a robot: a driver a sensor (`omnibind play`), an encoder a sensor,
+fusion. They meet at a hub of their own, so that nothing else on the machine is disturbed. This process does
+things to them, and writes down when it hears of each embedding and answer; `timeline` judges that log.
+
+Steps last until what they wait for was seen, plus a short look.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from omnibind_ros.core import Contribution, Modality, OmniBindError, Recognition
+from omnibind_ros.messages.classification import decode_contributions, decode_recognition
+from omnibind_ros.messages.embedding_cloud import decode_embedding
+from omnibind_ros.messages.topics import CONTRIBUTIONS, RECOGNITION, embedding_topic
+from omnibind_ros.standalone import qos
+from omnibind_ros.standalone.child import Child, ending, omnibind, stop_all
+from omnibind_ros.standalone.discovery import PublisherChange
+from omnibind_ros.standalone.node import Node
+from omnibind_ros.standalone.session import Network
+from omnibind_ros.standalone.subscription import MessageInfo
+from omnibind_ros.standalone.table import Screen
+from omnibind_ros.standalone.timeline import Action, Answer, Heard, Kind, Log, Verdict, judge
+from omnibind_ros.standalone.watch import Watch
+
+SENSORS: dict[str, Modality] = {
+    "camera": "image",
+    "microphone": "audio",
+    "touch": "touch",
+    "event_camera": "event",
+    "depth": "point_cloud",
+    "thermal": "thermal",
+}
+
+_ALONE = {"OMNIBIND_CONNECT": "", "OMNIBIND_LISTEN": "", "OMNIBIND_ZENOH_CONFIG": ""}
+_PATIENCE_S = 20.0
+_LOOK_S = 2.0
+
+
+class Interrupted(Exception):
+    """Somebody asked the demo to stop."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the demo shows.
+
+    Attributes:
+        label: the true answer.
+        root: folder of recordings to play; None = simulated sensors.
+        recipe: which recordings mean what.
+        seed: makes the choice of samples repeatable.
+        bundle: what recognises.
+        pace: how long each step is looked at, 1 = as usual.
+    """
+
+    label: str = "5"
+    root: Path | None = None
+    recipe: str = "digits"
+    seed: int = 0
+    bundle: str = "digits"
+    pace: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a demo. `peak_rss_mb`: most resident memory of each robot process, where it is known."""
+
+    verdict: Verdict
+    peak_rss_mb: dict[str, float]
+
+
+def play_script(stage: Stage) -> None:
+    """The story."""
+    stage.announce("The camera alone")
+    stage.join("camera")
+    stage.look()
+    stage.announce("A microphone joins")
+    stage.join("microphone")
+    stage.look()
+    stage.announce("A touch sensor joins")
+    stage.join("touch")
+    stage.look()
+    stage.announce("The camera's encoder is killed")
+    stage.kill("camera")
+    stage.look()
+    stage.announce("An event camera, a depth sensor and a thermal camera join")
+    for sensor in ("event_camera", "depth", "thermal"):
+        stage.join(sensor)
+    stage.look()
+    stage.announce("The camera comes back, but covered")
+    stage.cover("camera")
+    stage.look()
+    stage.announce("Everything is pulled")
+    stage.pull_all()
+    stage.look()
+    stage.announce("One sensor returns")
+    stage.join("event_camera")
+    stage.look()
+
+
+def run_demo(scene: Scene, screen: Screen, stop: threading.Event) -> Outcome:
+    """Play the script and judge what happened.
+
+    Raises:
+        Interrupted: `stop` was set.
+        OmniBindError: a process ended that should not have.
+    """
+    hub, domain = f"tcp/127.0.0.1:{_free_port()}", 100 + os.getpid() % 100
+    environment = {**_ALONE, "OMNIBIND_HUB": hub, "ROS_DOMAIN_ID": str(domain)}
+    with Node("demo", domain=domain, network=Network(hub=hub)) as node:
+        witness = Witness(node)
+        with Stage(scene, environment, witness, Watch(node), screen, stop) as stage:
+            play_script(stage)
+            return Outcome(judge(witness.log, scene.label), stage.peak_rss_mb())
+
+
+class Witness:
+    """Writes down, on one clock, when embeddings and answers arrive, and knows whose encoder is there."""
+
+    def __init__(self, node: Node) -> None:
+        self.log = Log(time.time_ns())
+        self.present: set[str] = set()
+        self._news = threading.Condition()
+        self._recognitions: dict[int, Recognition] = {}
+        self._contributions: dict[int, tuple[Contribution, ...]] = {}
+        classification = "vision_msgs/msg/Classification"
+        both = qos.Qos(depth=1)
+        node.subscribe(RECOGNITION, classification, self._on_recognition, qos=both, keep="all")
+        node.subscribe(CONTRIBUTIONS, classification, self._on_contributions, qos=both, keep="all")
+        for sensor in SENSORS:
+            node.subscribe(
+                embedding_topic(sensor),
+                "sensor_msgs/msg/PointCloud2",
+                partial(self._on_embedding, sensor),
+                qos=qos.EMBEDDING,
+                keep="all",
+            )
+            node.discover(embedding_topic(sensor), partial(self._on_encoder, sensor))
+
+    @property
+    def live(self) -> set[str]:
+        """The sensors of the latest answer."""
+        return set(self.log.answers[-1].weights) if self.log.answers else set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something arrives."""
+        with self._news:
+            self._news.wait(timeout_s)
+
+    def _on_embedding(self, sensor: str, message: Any, info: MessageInfo) -> None:
+        at = time.time_ns()
+        embedding = decode_embedding(message, sensor)
+        if embedding is not None:
+            self.log.heard.append(Heard(sensor, at, embedding.stamp))
+
+    def _on_encoder(self, sensor: str, change: PublisherChange) -> None:
+        with self._news:
+            (self.present.add if change.alive else self.present.discard)(sensor)
+            self._news.notify()
+
+    def _on_recognition(self, message: Any, info: MessageInfo) -> None:
+        with self._news:
+            self._recognitions[info.sequence] = decode_recognition(message)
+            self._complete(info.sequence)
+
+    def _on_contributions(self, message: Any, info: MessageInfo) -> None:
+        with self._news:
+            self._contributions[info.sequence] = decode_contributions(message)
+            self._complete(info.sequence)
+
+    def _complete(self, step: int) -> None:
+        """Fusion publishes both at every step, so the two of one step have the same number."""
+        if step not in self._recognitions or step not in self._contributions:
+            return
+        best = self._recognitions.pop(step).labels[:1]
+        weights = {share.sensor: share.weight for share in self._contributions.pop(step)}
+        answer = Answer(time.time_ns(), best[0].label, best[0].score, weights) if best else None
+        self.log.answers.append(answer or Answer(time.time_ns(), None, weights=weights))
+        self._news.notify()
+
+
+class Stage:
+    """The processes, and what can be done to them, as a context manager that leaves none behind."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        environment: Mapping[str, str],
+        witness: Witness,
+        watch: Watch,
+        screen: Screen,
+        stop: threading.Event,
+    ) -> None:
+        self._scene = scene
+        self._environment = environment
+        self._witness = witness
+        self._watch = watch
+        self._screen = screen
+        self._stop = stop
+        self._drivers: dict[str, Child] = {}
+        self._encoders: dict[str, Child] = {}
+        self._leaving: list[Child] = []
+        self._fusion = self._start("fusion", "fusion", "--bundle", scene.bundle)
+        self._peak_rss_mb: dict[str, float] = {}
+        self._steps = 0
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        stop_all([*self._encoders.values(), *self._drivers.values(), *self._leaving, self._fusion])
+
+    def announce(self, what: str) -> None:
+        """Begin a step."""
+        self._steps += 1
+        self._screen.say(f"{self._steps}. {what}", "bold")
+
+    def join(self, sensor: str) -> None:
+        """Plug a sensor in, and wait until it has a say."""
+        self._act("join", sensor)
+        self._start_driver(sensor)
+        self._start_encoder(sensor)
+        self._wait_until(lambda: sensor in self._witness.live)
+
+    def kill(self, sensor: str) -> None:
+        """SIGKILL to a sensor's encoder."""
+        self._leave("kill", sensor)
+        self._wait_until(lambda: sensor not in self._witness.live)
+
+    def cover(self, sensor: str) -> None:
+        """A sensor comes back that sees nothing; wait until its encoder is there."""
+        self._act("cover", sensor)
+        self._stop_driver(sensor)
+        self._start_driver(sensor, "--fault", "covered")
+        self._start_encoder(sensor)
+        self._wait_until(lambda: sensor in self._witness.present)
+
+    def pull_all(self) -> None:
+        """Stop all encoders at once."""
+        for sensor in list(self._encoders):
+            self._leave("stop", sensor)
+        self._act("empty", "")
+        self._wait_until(lambda: not self._witness.live)
+
+    def look(self, seconds: float = _LOOK_S) -> None:
+        """Watch what comes of it for a while."""
+        until = time.monotonic() + seconds * self._scene.pace
+        while time.monotonic() < until:
+            self._refresh()
+
+    def peak_rss_mb(self) -> dict[str, float]:
+        """Largest resident memory so far of fusion and of each encoder, MB."""
+        for child in (self._fusion, *self._encoders.values()):
+            self._measure(child)
+        return dict(sorted(self._peak_rss_mb.items()))
+
+    # Processes
+
+    def _start(self, name: str, *arguments: object) -> Child:
+        return Child(name, omnibind(*arguments), self._screen.hear, environment=self._environment)
+
+    def _start_driver(self, sensor: str, *fault: str) -> None:
+        if sensor in self._drivers:
+            return
+        scene = self._scene
+        source = ("--root", scene.root) if scene.root else ("--simulated",)
+        self._drivers[sensor] = self._start(
+            f"{sensor}_driver",
+            *("play", scene.recipe, "--label", scene.label, "--modality", SENSORS[sensor]),
+            *("--topic", _raw_topic(sensor), "--seed", scene.seed, *source, *fault),
+        )
+
+    def _stop_driver(self, sensor: str) -> None:
+        stop_all([self._drivers.pop(sensor)])
+
+    def _start_encoder(self, sensor: str) -> None:
+        self._encoders[sensor] = self._start(
+            f"encoder_{sensor}",
+            *("encoder", "--sensor", sensor, "--modality", SENSORS[sensor]),
+            *("--topic", _raw_topic(sensor), "--bundle", self._scene.bundle),
+        )
+
+    def _leave(self, kind: Literal["stop", "kill"], sensor: str) -> None:
+        encoder = self._encoders.pop(sensor)
+        self._measure(encoder)
+        self._leaving.append(encoder)
+        self._act(kind, sensor)
+        encoder.kill() if kind == "kill" else encoder.terminate()
+
+    def _measure(self, child: Child) -> None:
+        peak = _peak_rss_mb(child.pid)
+        if peak is not None:
+            self._peak_rss_mb[child.name] = max(peak, self._peak_rss_mb.get(child.name, 0.0))
+
+    # Waiting
+
+    def _act(self, kind: Kind, sensor: str) -> None:
+        self._witness.log.actions.append(Action(kind, sensor, time.time_ns()))
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Go on when it holds, or after a while in any case: the verdict will say what did not happen."""
+        until = time.monotonic() + _PATIENCE_S
+        while not condition() and time.monotonic() < until:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._witness.wait(0.05)
+        self._screen.show(self._watch.picture())
+        if self._stop.is_set():
+            raise Interrupted
+        for child in (self._fusion, *self._drivers.values(), *self._encoders.values()):
+            if child.returncode is not None:
+                raise OmniBindError(f"demo: {child.name} {ending(child.returncode)}; see above")
+
+
+def _raw_topic(sensor: str) -> str:
+    return f"{sensor}/raw"
+
+
+def _peak_rss_mb(pid: int) -> float | None:
+    """Peak resident memory of a process, proc(5); None where that is not known."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return None
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(peak[1]) / 1000 if peak else None
+
+
+def _free_port() -> int:
+    """A port nobody has, outside the range from which systems hand out ports."""
+    while True:
+        port = random.SystemRandom().randrange(15000, 30000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
