@@ -27,10 +27,11 @@ test: .venv-test/.ready ## all tests; what needs recordings looks for them in OM
 	@OMNIBIND_DATA="$(OMNIBIND_DATA)" OMP_NUM_THREADS=1 $(<D)/bin/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 lint: .venv-test/.ready ## style, types, and who imports whom
-	@$(<D)/bin/ruff check
-	@$(<D)/bin/ruff format --check
-	@$(<D)/bin/mypy
-	@$(<D)/bin/lint-imports
+	@failed=""; \
+	for check in "ruff check --quiet" "ruff format --check --quiet" mypy "lint-imports --no-logo"; do \
+		$(<D)/bin/$$check || failed="$$failed, $${check%% --*}"; \
+	done; \
+	test -z "$$failed" || { echo "failed: $${failed:2}"; exit 1; }
 
 train: .venv-train/.ready ## all students and their fusion on the recordings in OMNIBIND_DATA, into runs/digits
 	@$(<D)/bin/omnibind train all digits --root "$(OMNIBIND_DATA)" --out runs/digits $(ARGS)

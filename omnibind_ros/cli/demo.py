@@ -23,7 +23,9 @@ _FAILED, _INTERRUPTED = 1, 130
 def demo(
     root: Annotated[Path | None, Option(help="Folder of recordings to play.  [simulated sensors]")] = None,
     label: Annotated[str, Option(help="What the sensors are shown.")] = "5",
-    json_file: Annotated[Path | None, Option("--json", metavar="FILE", help="Write the timeline here.")] = None,
+    json_file: Annotated[
+        Path | None, Option("--json", metavar="FILE", help="Write the timeline here.")
+    ] = None,
     seed: Annotated[int, Option(help="Makes the choice of samples repeatable.")] = 0,
     bundle: Annotated[str, Option(help="Name of an installed bundle, or its folder.")] = "digits",
     duration_scale: Annotated[
@@ -33,8 +35,8 @@ def demo(
 ) -> None:
     """Sensors join, are killed, covered and pulled while recognition goes on; then the timeline.
 
-    Exit status 1: an answer was wrong while two healthy sensors or more were live, or a change was noticed too
-    late.
+    Exit status 1: an answer was wrong while two healthy sensors or more were live, or a change was noticed
+    too late.
     """
     _check(label, bundle)
     scene = Scene(label, root, seed=seed, bundle=bundle, pace=duration_scale)
@@ -67,7 +69,8 @@ def report(scene: Scene, outcome: Outcome) -> dict[str, object]:
 def timeline(outcome: Outcome) -> list[Text]:
     """The timeline in 80 columns."""
     verdict = outcome.verdict
-    lines = [Text(), Text(f" {'at':>7}  {'what happened':34} {'noticed':>8} {'limit':>7}   answer", "bright_black")]
+    header = f" {'at':>7}  {'what happened':34} {'noticed':>8} {'limit':>7}   answer"
+    lines = [Text(), Text(header, "bright_black")]
     for event in verdict.events:
         lines.append(_event(event))
         weights = event.answer.weights if event.answer else {}
@@ -78,9 +81,10 @@ def timeline(outcome: Outcome) -> list[Text]:
     counts = verdict.report()["counts"]
     lines += [
         Text(),
+        Text(f" {counts['answers']} answers, {counts['stale']} of them stale"),
         Text(
-            f" {counts['answers']} answers; by two healthy sensors or more: {counts['judged']}, "
-            f"of these wrong {counts['wrong']}, unknown {counts['unknown']}; stale {counts['stale']}"
+            f" {counts['judged']} by two healthy sensors or more: "
+            f"{counts['wrong']} wrong, {counts['unknown']} unknown"
         ),
     ]
     if outcome.peak_rss_mb:

@@ -47,8 +47,8 @@ class AudioFormat:
     high_hz: float = 3900.0
     range_db: float = 60.0
     pause_s: float = 0.15
-    silence_db: float = -55.0
-    activity_db: float = 32.0
+    silence_db: float = -66.0
+    activity_db: float = 36.0
 
     @property
     def samples(self) -> int:

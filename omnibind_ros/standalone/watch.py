@@ -24,6 +24,7 @@ _RATE_WINDOW_S = 2.0
 _FUSION_SILENT_S = 1.0
 _ENCODER_SILENT_S = 2.5
 """Encoders report once a second."""
+_SILENT = (SensorState.STALE, SensorState.LOST)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class SensorPicture:
 
     Attributes:
         weight: share of the latest answer, 0 to 1.
-        age_s: of its latest embedding, at the moment of the picture.
+        rate_hz: of its embeddings.
+        age_s: of its latest embedding when fusion last reported.
         encode_ms: time of one inference.
     """
 
@@ -117,17 +119,17 @@ class RobotView:
             state = SensorState.LIVE
         elif state is SensorState.LIVE:
             state, reason = SensorState.STALE, ""
-        age_s = report.number("age_s")
         encoder = self._encoder(name, now)
+        encoder_is_there = report.values.get("encoders") != "0"
         return SensorPicture(
             sensor=name,
             state=state,
-            # Fusion hears nothing; the encoder knows why.
-            reason=encoder.reason or reason if state in (SensorState.STALE, SensorState.LOST) else reason,
-            modality=report.values.get("modality", ""),
+            # Fusion hears nothing; the encoder, if it is there, knows why.
+            reason=encoder.reason or reason if state in _SILENT and encoder_is_there else reason,
+            modality=report.values.get("modality") or encoder.values.get("modality", ""),
             weight=self._weights.get(name, 0.0),
-            rate_hz=report.number("rate_hz"),
-            age_s=None if age_s is None else age_s + now - report.at,
+            rate_hz=report.number("rate_hz") or None,
+            age_s=report.number("age_s"),
             quality=report.number("quality"),
             encode_ms=encoder.number("encode_ms"),
         )

@@ -124,9 +124,9 @@ def _choose(
     rng: np.random.Generator,
 ) -> list[str]:
     able = [m for m in names if label in rows_of[m]]
-    size = int(rng.integers(1, min(most, len(able)) + 1))
     if rng.random() < repeat_share:
-        return [able[i] for i in rng.integers(0, len(able), size)]
+        return [able[i] for i in rng.integers(0, len(able), rng.integers(1, most + 1))]
+    size = rng.integers(1, min(most, len(able)) + 1)
     return [able[i] for i in rng.permutation(len(able))[:size]]
 
 

@@ -61,7 +61,7 @@ PLANS: dict[str, StudentPlan] = {
             fill=-1.0,
         ),
         variants=8,
-        samples=120_000,
+        samples=150_000,
     ),
     "event": StudentPlan(
         StudentConfig((24, 48, 96), stem_stride=1, dropout=0.3),

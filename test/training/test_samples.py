@@ -1,0 +1,43 @@
+"""Recordings become tensors through the robot's own adaptors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from omnibind_ros.data.recipe import load_recipe  # noqa: E402
+from omnibind_ros.data.recording import Recording  # noqa: E402
+from omnibind_ros.data.simulated import simulated_recordings  # noqa: E402
+from omnibind_ros.sensors.adaptor import make_adaptor  # noqa: E402
+from omnibind_ros.training.samples import NEGATIVE, prepare_samples  # noqa: E402
+
+RECIPE = load_recipe("digits").model_copy(update={"simulated": {"audio": 2, "image": 1}})
+
+
+def test_variants_are_augmented_and_the_first_is_the_recording_itself():
+    adaptor = make_adaptor("audio")
+    recordings = simulated_recordings(RECIPE, "audio")
+    samples = prepare_samples(recordings, RECIPE.label_names, adaptor, variants=3)
+    assert samples.inputs.shape == (20, 3, 1, 40, 98)
+    assert samples.labels.tolist() == sorted(list(range(10)) * 2)
+    as_on_the_robot = adaptor.prepare(recordings[0].load())[0]
+    np.testing.assert_allclose(samples.clean[0].numpy(), as_on_the_robot, atol=2e-3)
+    assert not torch.equal(samples.inputs[0, 0], samples.inputs[0, 1])
+
+
+def test_simulated_recordings_are_reproducible_and_differ():
+    first, second = simulated_recordings(RECIPE, "audio")[:2]
+    np.testing.assert_array_equal(first.load(), first.load())
+    assert first.load().shape != second.load().shape or not np.array_equal(first.load(), second.load())
+    other_seed = simulated_recordings(RECIPE, "audio", seed=1)[0].load()
+    assert other_seed.shape != first.load().shape or not np.array_equal(other_seed, first.load())
+
+
+def test_what_the_checks_refuse_is_left_out_and_no_label_is_a_negative():
+    black = Recording("image", "x", "black", "3", "", lambda: np.zeros((40, 40, 3), np.uint8))
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    negative = Recording("image", "x", "noise", None, "", lambda: noise)
+    samples = prepare_samples([black, negative], RECIPE.label_names, make_adaptor("image"))
+    assert samples.labels.tolist() == [NEGATIVE]
