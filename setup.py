@@ -72,7 +72,7 @@ setup(
         ],
         "test": [
             "hypothesis>=6.90",
-            "import-linter>=2.0",
+            "import-linter>=2.16",
             "mypy>=1.11",
             "onnx>=1.15",
             "pytest>=8.3,<9",  # launch_testing of ROS 2 cannot do with 9

@@ -47,6 +47,8 @@ class Recipe(_Strict):
     descriptions: tuple[str, ...] = ("{word}",)
     sources: tuple[Source, ...]
     simulated: dict[str, int] = {}
+    from_pictures: dict[str, str] = {}
+    """modality -> source of pictures that are turned into its kind of input for training"""
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from omnibind_ros.simulation.hand import Floats, write
 
 SIDE = 34
 _MARGIN = 8  # of the screen seen around the field of view while the camera turns
+_SCREEN = SIDE + 2 * _MARGIN
 _STEP_MS = 4.0
 _CORNERS = np.array([(-1.6, -1.7), (0.6, 3.0), (3.4, -1.7), (-1.6, -1.7)])  # where the digit rests, pixels
 _STARTS_MS, _GLANCE_MS = np.array([-2.0, 102.0, 214.0]), 98.0
@@ -27,7 +28,21 @@ _FASTEST = 2  # events a pixel can fire in one step
 
 def simulate_event(label: int, rng: np.random.Generator) -> Events:
     """About 4000 events in 0.3 s, times from 0."""
-    screen = _screen(label, rng)
+    middle = 0.5 + rng.normal(0, 0.7, 2) / _SCREEN
+    stroke = write(label, rng).framed(rng.uniform(16.0, 19.5) / _SCREEN, (middle[0], middle[1]))
+    return _glance(rasterise(stroke, _SCREEN, width=rng.uniform(1.1, 2.8)), rng)
+
+
+def film_picture(ink: Floats, rng: np.random.Generator) -> Events:
+    """The same camera in front of a picture of its own size or smaller: ink [H,W], 0 = screen, 1 = digit."""
+    screen = np.zeros((_SCREEN, _SCREEN), np.float32)
+    top, left = ((_SCREEN - side) // 2 for side in ink.shape)
+    screen[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return _glance(screen, rng)
+
+
+def _glance(ink: Floats, rng: np.random.Generator) -> Events:
+    screen = _log_light(ink, rng)
     clock = np.arange(0.0, 308.0 + rng.uniform(0, 6), _STEP_MS)
     counts = _fire(screen, _gaze(clock, rng), rng)
     step, y, x = np.nonzero(counts)
@@ -42,12 +57,8 @@ def simulate_event(label: int, rng: np.random.Generator) -> Events:
     return _with_noise(x, y, ms, n > 0, float(clock[-1]), rng)
 
 
-def _screen(label: int, rng: np.random.Generator) -> Floats:
+def _log_light(ink: Floats, rng: np.random.Generator) -> Floats:
     """Log intensity of the screen around the field of view."""
-    side = SIDE + 2 * _MARGIN
-    middle = 0.5 + rng.normal(0, 0.7, 2) / side
-    stroke = write(label, rng).framed(rng.uniform(16.0, 19.5) / side, (middle[0], middle[1]))
-    ink = rasterise(stroke, side, width=rng.uniform(1.1, 2.8))
     ink = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.55, 0.75)) * rng.uniform(1.0, 1.3)
     return np.asarray(np.log(1 - rng.uniform(0.72, 0.9) * np.clip(ink, 0, 1)), np.float32)
 

@@ -16,12 +16,13 @@ import logging
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from omnibind_ros.core.space import Space
+from omnibind_ros.data.from_pictures import as_modality
 from omnibind_ros.data.readers import read_recordings
 from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.data.recording import Recording
@@ -95,9 +96,11 @@ class TrainingRun:
         Args:
             stage: `split` (train split only) or `final` (all recordings).
         """
-        recordings = self.recordings(modality)
-        if stage == "split":
-            recordings = select(recordings, self.recipe, "train")
+        split: Literal["train", "all"] = "train" if stage == "split" else "all"
+        recordings = select(self.recordings(modality), self.recipe, split)
+        if modality in self.recipe.from_pictures:
+            pictures = [r for r in self.recordings("image") if r.source == self.recipe.from_pictures[modality]]
+            recordings += as_modality(select(pictures, self.recipe, split), modality, self.seed)
         return self._train(modality, recordings, self.folder / stage / modality)
 
     def _train(self, modality: str, recordings: list[Recording], folder: Path) -> Student:

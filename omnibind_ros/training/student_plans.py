@@ -64,12 +64,12 @@ PLANS: dict[str, StudentPlan] = {
         samples=150_000,
     ),
     "event": StudentPlan(
-        StudentConfig((24, 48, 96), stem_stride=1, dropout=0.3),
+        StudentConfig((32, 64, 128), stem_stride=2, dropout=0.3),
         InputAugment(
             rotation=12, scale=0.15, stretch=0.1, shift_x=0.1, shift_y=0.1, shear=0.15, gain=0.3, noise=0.1
         ),
-        variants=12,
-        samples=120_000,
+        variants=6,
+        samples=150_000,
     ),
     "touch": StudentPlan(
         StudentConfig((48, 96), stem_stride=1, dropout=0.3),
