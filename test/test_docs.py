@@ -41,7 +41,7 @@ def test_documented_commands_and_options_exist(command):
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr

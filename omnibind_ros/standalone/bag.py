@@ -72,11 +72,18 @@ def _play_once(
     rate: float,
 ) -> None:
     begun, first = time.monotonic(), reader.start_time
-    for connection, stamp, data in reader.messages(connections):
+    for connection, stamp, data in _messages(reader, connections):
         due = begun + (stamp - first) / 1e9 / rate
         if stop.wait(max(0.0, due - time.monotonic())):
             return
         publishers[connection.id].publish_cdr(data)
+
+
+def _messages(reader: AnyReader, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+    try:
+        yield from reader.messages(connections)
+    except Exception as error:  # readers of damaged files raise a dozen kinds
+        raise _unreadable(reader.paths[0], error) from error
 
 
 @contextmanager
@@ -88,12 +95,16 @@ def _opened(path: Path) -> Iterator[AnyReader]:
     try:
         reader = AnyReader([path], default_typestore=type_store())
         reader.open()
-    except Exception as error:  # readers of damaged files raise a dozen kinds
-        raise BadRecording(f"cannot read the bag {path}: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        raise _unreadable(path, error) from error
     try:
         yield reader
     finally:
         reader.close()
+
+
+def _unreadable(path: object, error: Exception) -> BadRecording:
+    return BadRecording(f"cannot read the bag {path}: {' '.join(str(error).split()) or type(error).__name__}")
 
 
 def _chosen(connections: list[Connection], topic: str | None, path: Path) -> list[Connection]:

@@ -252,11 +252,15 @@ class Stage:
         self._wait_until(lambda: sensor in self._witness.present)
 
     def pull_all(self) -> None:
-        """Stop all encoders at once."""
-        for sensor in list(self._encoders):
+        """Stop all encoders: first those that have no say, then the others one by one."""
+        live = [sensor for sensor in self._encoders if sensor in self._witness.live]
+        for sensor in self._encoders.keys() - live:
+            self._end(sensor).terminate()
+        for sensor in live:
             self._leave("stop", sensor)
-        self._act("empty", "")
-        self._wait_until(lambda: not self._witness.live)
+            if sensor == live[-1]:
+                self._act("empty", "")
+            self._wait_until(lambda sensor=sensor: sensor not in self._witness.live)  # type: ignore[misc]
 
     def look(self, seconds: float = _LOOK_S) -> None:
         """Watch what comes of it for a while."""
@@ -297,11 +301,19 @@ class Stage:
         )
 
     def _leave(self, kind: Literal["stop", "kill"], sensor: str) -> None:
+        encoder = self._end(sensor)
+        self._act(kind, sensor)
+        if kind == "kill":
+            encoder.kill()
+        else:
+            encoder.terminate()
+
+    def _end(self, sensor: str) -> Child:
+        """The encoder of a sensor, which may end from now on."""
         encoder = self._encoders.pop(sensor)
         self._measure(encoder)
         self._leaving.append(encoder)
-        self._act(kind, sensor)
-        encoder.kill() if kind == "kill" else encoder.terminate()
+        return encoder
 
     def _measure(self, child: Child) -> None:
         peak = _peak_rss_mb(child.pid)

@@ -66,6 +66,7 @@ class EncoderProcess:
         self._speaking = threading.Lock()
         self._driver_left = False
         self._talking = False
+        self._latest: Embedding | None = None
         self._closing = False
         self._news = threading.Event()
 
@@ -142,6 +143,7 @@ class EncoderProcess:
 
     def _publish(self, embedding: Embedding) -> None:
         message = encode_embedding(TYPES, embedding)
+        self._latest = embedding
         with self._speaking:
             # A sample that was still in work when its driver left would bring the sensor back.
             if not self._driver_left:
@@ -170,10 +172,12 @@ class EncoderProcess:
         status = self._status.look(driver_present=self._driver.present, problem=self._driver.problem)
         if status.state is SensorState.LOST:
             status = replace(status, reason=f"waits for its driver on {self._config.topic}")
-        counts = self._driver.counts
+        now, latest, counts = time.time_ns(), self._latest, self._driver.counts
+        if latest is not None:
+            status = replace(status, age_s=(now - latest.stamp) / 1e9, quality=latest.quality)
         values = {**self._status.values(), "lost": counts.lost, "malformed": counts.malformed}
         report = replace(sensor_report(status, values), name=f"{self._node.id.name}: {status.sensor}")
-        self._reports.publish(encode_diagnostics(TYPES, time.time_ns(), [report]))
+        self._reports.publish(encode_diagnostics(TYPES, now, [report]))
 
 
 class _StreamIntake(BoundedQueue[Received]):

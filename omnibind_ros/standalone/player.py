@@ -132,8 +132,10 @@ Encode = Callable[[MessageTypes, Any, int], Any]
 
 def _single(period_s: float, encode: Encode) -> Frames:
     def frames(samples: Iterable[Any], rng: np.random.Generator) -> Iterator[Frame]:
+        wait = 0.0
         for sample in samples:
-            yield Frame(period_s, _stamped_at_its_end(encode, sample))
+            yield Frame(wait, _stamped_at_its_end(encode, sample))
+            wait = period_s
 
     return frames
 

@@ -37,9 +37,10 @@ from omnibind_ros.standalone.types import TYPES, serialise, type_store
 STRING = "std_msgs/msg/String"
 IMAGE = "sensor_msgs/msg/Image"
 STEP_NS = 20_000_000
+FOREVER = QosTime(0, 0)
 LATCHED_IN_BAG = BagQos(
-    QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL, QosTime(0, 0), QosTime(0, 0),
-    QosLiveliness.AUTOMATIC, QosTime(0, 0), False,
+    QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL, FOREVER, FOREVER,
+    QosLiveliness.AUTOMATIC, FOREVER, False,
 )  # fmt: skip
 Written = list[tuple[str, str, int, bytes]]
 
@@ -120,7 +121,7 @@ def test_a_bag_comes_out_as_it_went_in(node: Node, tmp_path: Path, plugin: Stora
         play_bag(node, path, threading.Event())
         assert time.monotonic() - begun >= 5 * STEP_NS / 1e9
         for topic in ("/camera/image_raw", "/keyboard/text"):
-            wait_until(lambda topic=topic: len(listener.of(topic)) >= 6, f"all of {topic}")
+            wait_until(lambda to=topic, by=listener: len(by.of(to)) >= 6, f"all of {topic}")
             assert listener.of(topic) == sent(written, topic)
     offered = listener.published["/keyboard/text"].endpoint.qos
     assert (offered.durability, offered.depth) == ("transient_local", 1)
@@ -148,7 +149,6 @@ def test_the_command_plays_a_bag(node: Node, hub_port: int, tmp_path: Path) -> N
     written = content()
     bag = write_bag(tmp_path / "bag", written, StoragePlugin.MCAP)
     listener = listen(node)
-    # The command's processes are of ROS domain 42, as this test's node by its environment.
     assert Command("play", bag, "--rate", 2, hub_port=hub_port).ended() == (0, "")
     assert listener.of("/camera/image_raw") == sent(written, "/camera/image_raw")
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_played_is_said_in_one_line(node: Node, tmp_path: Path) -
     stop = threading.Event()
     with pytest.raises(BadRecording, match="no bag at"):
         play_bag(node, tmp_path / "missing.mcap", stop)
-    with pytest.raises(BadRecording, match="ROS 1.*rosbags-convert"):
+    with pytest.raises(BadRecording, match=r"ROS 1.*rosbags-convert"):
         play_bag(node, tmp_path / "old.bag", stop)
     for name in ("noise.mcap", "noise.db3"):
         (tmp_path / name).write_bytes(b"this is no bag at all")

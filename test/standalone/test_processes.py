@@ -152,6 +152,7 @@ def test_a_microphone_is_a_stream_without_gaps(robot: Robot) -> None:
     wait_until(lambda: robot.witness.answer_from("mic") == "two", "the tone's answer")
     values = robot.witness.report("encoder_mic: mic", lambda values: int(values["embeddings"]) > 0)
     assert (values["dropped"], values["lost"]) == ("0", "0")
+    assert float(values["age_s"]) < 10
 
 
 def test_a_text_stays_said_when_its_speaker_leaves(robot: Robot) -> None:

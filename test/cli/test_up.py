@@ -1,0 +1,105 @@
+"""`omnibind up`: mistakes are refused before anything starts, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bundles import write_stub_bundle
+
+from omnibind_ros.cli import main as command_line
+
+ROBOT = """\
+bundle: {bundle}
+sensors:
+  front_camera:
+    modality: image
+    topic: front_camera/image_raw
+"""
+
+
+@pytest.fixture
+def robot(tmp_path: Path) -> Path:
+    file = tmp_path / "robot.yaml"
+    file.write_text(ROBOT.format(bundle=write_stub_bundle(tmp_path / "stub")))
+    return file
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line on stderr of a command line that is refused."""
+    monkeypatch.setattr(sys, "argv", ["omnibind", "up", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+    return err
+
+
+@pytest.mark.parametrize(
+    "right, typo, said",
+    [
+        ("topic:", "topci:", "line 5: sensors.front_camera.topci: unknown key; did you mean 'topic'?"),
+        ("image\n", "imgae\n", "no encoder for 'imgae'; did you mean 'image'?"),
+        ("sensors:", "sensors: {", "not valid YAML"),
+    ],
+)
+def test_a_typo_is_one_line(
+    robot: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    right: str,
+    typo: str,
+    said: str,
+) -> None:
+    robot.write_text(robot.read_text().replace(right, typo, 1))
+    assert said in refused(monkeypatch, capsys, robot)
+
+
+def test_a_damaged_bundle_is_one_line(
+    robot: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = robot.parent / "stub" / "image.fp32.onnx"
+    data = bytearray(model.read_bytes())
+    data[100] ^= 1
+    model.write_bytes(data)
+    assert "image.fp32.onnx" in refused(monkeypatch, capsys, robot)
+
+
+def test_a_missing_robot_file_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no configuration file 'robto'" in refused(monkeypatch, capsys, "robto")
+
+
+def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
+        env={**os.environ, "OMNIBIND_HUB": free_hub, "ROS_DOMAIN_ID": "43"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        told = []
+        for line in process.stdout:
+            told.append(line)
+            if "waits for its driver on front_camera/image_raw" in line:
+                break
+        assert any("answer: none, no live sensor" in line for line in told)
+        children = _children(process.pid)
+        assert len(children) == 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
