@@ -2,8 +2,8 @@
 
     folder = write_stub_bundle(tmp_path / "stub", label="5")
 
-An embedding is the label's centre plus a trace of the input, so that a live sensor is not taken for a stuck one.
-Fusion weighs by quality.
+An embedding is the label's centre plus a trace of the input, so that a live sensor is not taken for a stuck
+one. Fusion weighs by quality.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _write_fusion(path: Path, dim: int) -> None:
 def _save(
     path: Path, nodes: list[Any], inputs: list[Any], outputs: dict[str, list[int]], constants: dict[str, Any]
 ) -> None:
-    wanted = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
+    wanted = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in outputs.items()]
     weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, path.stem, inputs, wanted, weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)

@@ -72,5 +72,7 @@ def _table(scores: Evaluation) -> Table:
         table.add_row(
             f"{size} fused: mean of {len(same)} subsets", f"{100 * mean:.2f}", str(sum(s.n for s in same))
         )
-        table.add_row(f"   hardest: {' + '.join(worst.modalities)}", f"{100 * worst.accuracy:.2f}", str(worst.n))
+        table.add_row(
+            f"   hardest: {' + '.join(worst.modalities)}", f"{100 * worst.accuracy:.2f}", str(worst.n)
+        )
     return table

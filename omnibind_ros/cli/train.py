@@ -1,4 +1,4 @@
-"""`omnibind train`: from folders of recordings to students and a fusion module, measured on held-back ones."""
+"""`omnibind train`: recordings -> students and a fusion module, measured on held-back recordings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, e.g. digits, or its file.")],
     root: options.DataRoot = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.  [runs/RECIPE]")] = None,
-    modality: Annotated[list[str] | None, typer.Option(help="Only these; may be given several times.")] = None,
+    modality: Annotated[
+        list[str] | None, typer.Option(help="Only these; may be given several times.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
     progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
 ) -> None:
@@ -67,7 +69,8 @@ def train(
     if step in (Step.final, Step.all):
         for one in modalities:
             run.student(one, "final")
-    typer.echo(f"run in {run.folder}; next: omnibind export {run.folder} engines/{plan.name} --recipe {recipe} --root {root}")
+    command = f"omnibind export {run.folder} engines/{plan.name} --recipe {recipe} --root {root}"
+    typer.echo(f"run in {run.folder}; to ship it: {command}")
 
 
 def _quieten_lightning() -> None:

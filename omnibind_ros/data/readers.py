@@ -42,7 +42,8 @@ def read_recordings(
     if wanted and not found:
         what = f" of label {label!r}" if label else ""
         raise BadRecording(
-            f"no recordings{what} for {', '.join(s.name for s in wanted)} below {root}; expected e.g. {wanted[0].path}"
+            f"no recordings{what} for {', '.join(s.name for s in wanted)} below {root}; "
+            f"expected e.g. {wanted[0].path}"
         )
     return found
 
@@ -101,7 +102,7 @@ def read_wav(file: Path) -> NDArray[np.float32]:
             raise BadRecording(f"{file}: {8 * f.getsampwidth()}-bit samples; 16-bit PCM is expected")
         sound = np.frombuffer(f.readframes(f.getnframes()), "<i2").reshape(-1, f.getnchannels())
         rate = f.getframerate()
-    mono: NDArray[np.float32] = sound.astype(np.float32).mean(axis=1) / np.float32(32768.0)
+    mono = np.asarray(sound.astype(np.float32).mean(axis=1) / 32768, np.float32)
     return mono if rate == MODEL_AUDIO_RATE else resample(mono, rate, MODEL_AUDIO_RATE)
 
 
@@ -116,7 +117,7 @@ def read_picture(file: Path) -> NDArray[np.uint8]:
 
 
 def read_thermal_picture(file: Path) -> NDArray[np.float32]:
-    """Grey or false-colour picture -> float32 [H,W] intensity (luma, which false-colour maps keep monotone)."""
+    """Grey or false-colour picture -> float32 [H,W] luma, which false-colour maps keep monotone."""
     from omnibind_ros.sensors.image_encodings import to_intensity
 
     return to_intensity(read_picture(file))
@@ -183,7 +184,7 @@ def _read_idx(file: Path) -> NDArray[np.uint8]:
 def _spike_entries(file: Path, source: Source, parts: dict[str, str]) -> Iterator[_Entry]:
     with np.load(file) as archive:
         packed, labels, writers = archive["spikes"], archive["label"], archive["writer"]
-    for index, (label, writer) in enumerate(zip(labels, writers)):
+    for index, (label, writer) in enumerate(zip(labels, writers, strict=True)):
         yield index, str(label), str(writer), partial(_unpack_spikes, packed[index])
 
 

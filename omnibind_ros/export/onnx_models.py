@@ -52,7 +52,7 @@ def _export(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        # The tracing exporter is announced as legacy; it is the one that writes opset 17 without a conversion.
+        # The tracing exporter is announced as legacy; it alone writes opset 17 without a conversion.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,

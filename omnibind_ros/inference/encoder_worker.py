@@ -2,8 +2,9 @@
 
     subscription thread: worker.receive(message)  ->  intake  ->  worker thread: decode, encode, publish
 
-The subscription only hands over. The worker encodes the newest complete sample, says goodbye once when there
-is nothing valid any more or the driver falls silent, and survives whatever a message or a publisher does to it.
+The subscription only hands over. The worker encodes the newest complete sample, says goodbye once when
+there is nothing valid any more or the driver falls silent, and survives whatever a message or a publisher
+does to it.
 """
 
 from __future__ import annotations

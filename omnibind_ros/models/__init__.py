@@ -1,1 +1,1 @@
-"""Torch models: student encoders, adaptive fusion, teachers. Host side only; the robot runs their ONNX exports."""
+"""Torch models: student encoders, adaptive fusion, teachers. The robot runs their ONNX exports."""

@@ -1,9 +1,9 @@
 """Adaptive Fusion: robust consensus over any set of sensors (stage 2 of OmniBind, arXiv 2405.16108).
 
 Every sensor is modelled as a mixture: with probability 1 - eps it is healthy and its belief over the
-classes is p = softmax(kappa c), with probability eps it is broken and says nothing (uniform). A small network
-reads kappa (how sharp) and eps (how doubtful) from how the sensor's embedding lies among the class centres and
-from its evidence; the agreement with the other sensors then decides how likely it is to be broken:
+classes is p = softmax(kappa c), with probability eps it is broken and says nothing (uniform). A small
+network reads kappa (how sharp) and eps (how doubtful) from how the sensor's embedding lies among the class
+centres and from its evidence; agreement with the other sensors then decides how likely it is broken:
 
     x_i   = [top-1 cosine, margin, max and entropy of softmax(16 c_i), log s_i - 2.5,
              max and entropy of softmax(s_i c_i)],  c_i = A e_i, s_i = exp(evidence_i)

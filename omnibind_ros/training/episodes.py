@@ -23,7 +23,7 @@ class Pool:
 
     Attributes:
         clean, clean_evidence: [N, D] and [N] of the recordings as they are.
-        corrupted, corrupted_evidence, corrupted_quality: [N, V, D], [N, V] and [N, V], V corrupted versions of each.
+        corrupted, corrupted_evidence, corrupted_quality: [N, V, D], [N, V] and [N, V]: V versions of each.
         labels: int64 [N].
     """
 

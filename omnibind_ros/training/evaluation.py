@@ -1,8 +1,8 @@
 """How good is a bundle? Every modality alone, and every subset of them fused, on recordings. Needs no torch.
 
-A bundle is judged as a robot uses it: the adaptors' preprocessing, the exported encoders, the exported fusion,
-the calibrated label bank. Subsets are episodes of one class, one recording per modality, drawn with a fixed
-seed; data that is aligned by class only has no true pairs.
+A bundle is judged as a robot uses it: the adaptors' preprocessing, the exported encoders, the exported
+fusion, the calibrated label bank. Subsets are episodes of one class, one recording per modality, drawn with
+a fixed seed; data that is aligned by class only has no true pairs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import track
 
 from omnibind_ros.core.embedding import Embedding
@@ -80,28 +79,23 @@ def evaluate(bundle: Bundle, recipe: Recipe, recordings: Iterable[Recording], *,
     for recording in recordings:
         if recording.modality in bundle.modalities:
             by_modality.setdefault(recording.modality, []).append(recording)
-    encoded = {m: _encode(bundle, m, found) for m, found in by_modality.items()}
+    heard = {m: list(zip(found, _encode(bundle, m, found), strict=True)) for m, found in by_modality.items()}
 
     modalities: dict[str, Score] = {}
     sources: dict[str, dict[str, Score]] = {}
     negatives: dict[str, Score] = {}
-    for modality, found in by_modality.items():
-        right = np.array([_says(e, labels) == r.label for r, e in zip(found, encoded[modality])])
-        known = np.array([r.label is not None for r in found])
-        source = np.array([r.source for r in found])
-        modalities[modality] = _score(right[known])
+    for modality, pairs in heard.items():
+        known = [(r.source, _says(e, labels) == r.label) for r, e in pairs if r.label is not None]
+        refused = [_is_unknown(e, labels, calibration) for r, e in pairs if r.label is None]
+        modalities[modality] = _score([right for _, right in known])
         sources[modality] = {
-            str(s): _score(right[known & (source == s)]) for s in dict.fromkeys(source[known])
+            name: _score([right for source, right in known if source == name]) for name in dict(known)
         }
-        if not known.all():
-            refused = [_is_unknown(e, labels, calibration) for e, k in zip(encoded[modality], known) if not k]
-            negatives[modality] = _score(np.array(refused))
+        if refused:
+            negatives[modality] = _score(refused)
     pools = {
-        m: {
-            label: [e for r, e in zip(by_modality[m], encoded[m]) if r.label == label]
-            for label in recipe.labels
-        }
-        for m in by_modality
+        m: {label: [e for r, e in pairs if r.label == label] for label in recipe.labels}
+        for m, pairs in heard.items()
     }
     return Evaluation(modalities, _evaluate_subsets(bundle, labels, pools, seed), sources, negatives)
 
@@ -128,8 +122,8 @@ def _is_unknown(embedding: Embedding | None, labels: LabelBank, calibration: Cal
     return bool(best < calibration.unknown_threshold)
 
 
-def _score(right: NDArray[np.bool_]) -> Score:
-    return Score(round(float(right.mean()), 4) if len(right) else 0.0, len(right))
+def _score(right: list[bool]) -> Score:
+    return Score(round(sum(right) / len(right), 4) if right else 0.0, len(right))
 
 
 def _evaluate_subsets(

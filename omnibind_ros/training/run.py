@@ -99,7 +99,9 @@ class TrainingRun:
         split: Literal["train", "all"] = "train" if stage == "split" else "all"
         recordings = select(self.recordings(modality), self.recipe, split)
         if modality in self.recipe.from_pictures:
-            pictures = [r for r in self.recordings("image") if r.source == self.recipe.from_pictures[modality]]
+            pictures = [
+                r for r in self.recordings("image") if r.source == self.recipe.from_pictures[modality]
+            ]
             recordings += as_modality(select(pictures, self.recipe, split), modality, self.seed)
         return self._train(modality, recordings, self.folder / stage / modality)
 
@@ -120,7 +122,7 @@ class TrainingRun:
         )
 
     def folds(self, modality: str) -> dict[str, float]:
-        """Leave one group out: accuracy on each group (speaker, writer, session) by a student that never met it."""
+        """Leave one group out: accuracy on each speaker, writer or session of a student that never met it."""
         recordings = self.recordings(modality)
         scores = {}
         for group in sorted({r.group for r in recordings if r.group}):

@@ -4,7 +4,7 @@ For a sample of class y with unnormalised embedding z and unit class centres a_k
 
     alignment    cross-entropy of softmax_k(z . a_k) against y; the length of z becomes the evidence
     closeness    1 - cos(z, a_y): the embedding is the class's meaning, not merely nearest to it
-    negatives    a sample of none of the classes is pushed to be as near to each: sum_k (cos(z, a_k))^2 -> 0, z . a_k -> 0
+    negatives    a sample of none of the classes belongs to no centre: sum_k cos(z, a_k)^2 and z . a_k -> 0
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def train_fusion(
     seed: int = 0,
     progress: bool = True,
 ) -> AdaptiveFusionModel:
-    """Train on episodes drawn from `pools`; `modalities` fixes the ids, and may name more than there are pools for."""
+    """Train on episodes drawn from `pools`; `modalities` fixes the ids and may name more than have pools."""
     L.seed_everything(seed, verbose=False)
     model = AdaptiveFusionModel(len(modalities))
     ordered = {m: pools[m] for m in modalities if m in pools}

@@ -74,7 +74,7 @@ def test_events_are_decoded_and_put_in_order(tiny_root):
 
 def test_spikes_are_unpacked(tiny_root):
     as_they_were = np.load(tiny_root / "spikes_as_they_were.npy")
-    for recording, frames in zip(by_source(tiny_root)["traced"], as_they_were):
+    for recording, frames in zip(by_source(tiny_root)["traced"], as_they_were, strict=True):
         np.testing.assert_array_equal(recording.load(), frames.astype(np.float32))
 
 

@@ -16,7 +16,10 @@ from omnibind_ros.standalone.watch import Picture, SensorPicture
 CAMERA = SensorPicture("camera", SensorState.LIVE, "fresh", "image", 0.75, 10.0, 0.04, 0.93, 2.1)
 MICROPHONE = SensorPicture("microphone", SensorState.LIVE, "fresh", "audio", 0.25, 4.0, 0.2, 1.0, 11.4)
 STUCK = SensorPicture(
-    "thermal_camera_of_the_left_arm", SensorState.FAULTY, "stuck: " + "bit-identical " * 9, "point_cloud_of_radar"
+    "thermal_camera_of_the_left_arm",
+    SensorState.FAULTY,
+    "stuck: " + "bit-identical " * 9,
+    "modality_of_my_own",
 )
 FIVE = Picture((LabelScore("5", 0.97), LabelScore("3", 0.02)), (CAMERA, MICROPHONE, STUCK), 23.4, 0.02)
 
@@ -65,7 +68,7 @@ def test_the_headline_says_how_things_are(picture: Picture, said: str) -> None:
     assert any(said in line for line in lines(picture))
 
 
-@pytest.mark.parametrize("label", ["5", "unknown", "a very long label that never ends, whatever happens to it"])
+@pytest.mark.parametrize("label", ["5", "unknown", "a very long label that never ends, whatever comes"])
 def test_nothing_is_wider_than_79_columns_and_nothing_jumps(label: str) -> None:
     picture = replace(FIVE, labels=(LabelScore(label, 1.0),) * 9)
     assert max(len(line) for line in lines(picture, "a title " * 20)) <= 79

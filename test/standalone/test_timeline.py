@@ -139,7 +139,11 @@ def test_fusion_that_falls_silent_has_noticed_nothing() -> None:
 def covered(weight: float) -> Log:
     return Log(
         START,
-        [Action("join", "touch", ms(0)), Action("join", "depth", ms(100)), Action("cover", "camera", ms(500))],
+        [
+            Action("join", "touch", ms(0)),
+            Action("join", "depth", ms(100)),
+            Action("cover", "camera", ms(500)),
+        ],
         [Heard("touch", ms(10), ms(9)), Heard("depth", ms(110), ms(109))],
         [
             answer(20, "5", "touch"),

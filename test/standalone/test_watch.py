@@ -36,7 +36,15 @@ def test_a_live_sensor_has_what_fusion_and_its_encoder_know() -> None:
     picture = view.picture(10.1)
     assert picture.labels == FIVE.labels
     assert sensor(picture) == SensorPicture(
-        "camera", SensorState.LIVE, "fresh", "image", 1.0, rate_hz=10.1, age_s=0.02, quality=0.7, encode_ms=1.5
+        "camera",
+        SensorState.LIVE,
+        "fresh",
+        "image",
+        weight=1.0,
+        rate_hz=10.1,
+        age_s=0.02,
+        quality=0.7,
+        encode_ms=1.5,
     )
 
 

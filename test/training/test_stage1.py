@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_student(tmp_path):
         train_student(bars(64, 0), ANCHORS, short, run=tmp_path / name, seed=7, progress=False)
         for name in "ab"
     )
-    for a, b in zip(first.parameters(), second.parameters()):
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
         torch.testing.assert_close(a, b)
 
 

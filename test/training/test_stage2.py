@@ -21,13 +21,15 @@ CENTRES = unit(np.random.default_rng(9).standard_normal((K, D)))
 
 
 def pool(seed: int, count: int = 120, versions: int = 3) -> Pool:
-    """Clean embeddings lie near their centre with high evidence, corrupted ones near a wrong one with a low one."""
+    """Clean embeddings lie near their centre, corrupted ones near any, with less evidence."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, K, count)
     return Pool(
         unit(CENTRES[labels] + 0.12 * rng.standard_normal((count, D))),
         rng.normal(2.0, 0.2, count).astype(np.float32),
-        unit(CENTRES[rng.integers(0, K, (count, versions))] + 0.1 * rng.standard_normal((count, versions, D))),
+        unit(
+            CENTRES[rng.integers(0, K, (count, versions))] + 0.1 * rng.standard_normal((count, versions, D))
+        ),
         rng.normal(1.0, 0.2, (count, versions)).astype(np.float32),
         (rng.random((count, versions)) > 0.2).astype(np.float32),
         labels.astype(np.int64),
