@@ -68,26 +68,29 @@ def main(
         for m in with_recordings
     }
     ids = [*(run.recipe.modalities.index(m) for m in with_recordings), len(run.recipe.modalities)]
-    print(f"{'error %':24s} {'clean':>8s} {'one or more bad':>16s}")
+    conditions = {"clean": (0.0, 0.0), "one corrupted": (1.0, 0.0), "one stuck, of 3 or more": (1.0, 1.0)}
+    print(" | ".join(["error %", *conditions]))
     errors: dict[str, list[float]] = {}
-    for bad_share in (0.0, 1.0):
+    for name, (bad_share, stuck_share) in conditions.items():
         episodes = draw_episodes(
             pools,
             count,
             len(pools),
             np.random.default_rng(seed),
             bad_share=bad_share,
+            stuck_share=stuck_share,
             generic_share=0.0,
             repeat_share=0.0,
         )
-        judged = (episodes.mask.sum(axis=1) >= 2) & (episodes.bad.any(axis=1) == bool(bad_share))
+        least = 3 if "3" in name else 2
+        judged = (episodes.mask.sum(axis=1) >= least) & (episodes.bad.sum(axis=1) == bad_share)
         scores: dict[str, NDArray[np.floating]] = dict(votes(episodes, centres))
         scores["adaptive fusion"] = fuse(model, episodes, ids, centres)[0] @ centres.T
         for rule, score in scores.items():
             wrong = score.argmax(axis=1) != episodes.labels
             errors.setdefault(rule, []).append(100 * float(wrong[judged].mean()))
-    for rule, (clean, bad) in errors.items():
-        print(f"{rule:24s} {clean:8.2f} {bad:16.2f}")
+    for rule, row in errors.items():
+        print(" | ".join([rule, *(f"{error:.2f}" for error in row)]))
 
 
 if __name__ == "__main__":

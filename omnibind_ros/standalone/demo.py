@@ -2,7 +2,7 @@
 
 Everything is a process of its own, as on a robot: a driver a sensor (`omnibind play`), an encoder a sensor,
 fusion. They meet at a hub of their own, so that nothing else on the machine is disturbed. This process does
-things to them, and writes down when it hears of each embedding and answer; `timeline` judges that log.
+things to them; its `witness` writes down when it hears of each embedding and answer; `timeline` judges.
 
 Steps last until what they wait for was seen, plus a short look.
 """
@@ -17,24 +17,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
-from omnibind_ros.core import Contribution, Modality, OmniBindError, Recognition
-from omnibind_ros.messages.classification import decode_contributions, decode_recognition
-from omnibind_ros.messages.embedding_cloud import decode_embedding
-from omnibind_ros.messages.topics import CONTRIBUTIONS, RECOGNITION, embedding_topic
-from omnibind_ros.standalone import qos
+from omnibind_ros.core import Modality, OmniBindError
 from omnibind_ros.standalone.child import Child, ending, omnibind, stop_all
-from omnibind_ros.standalone.discovery import PublisherChange
 from omnibind_ros.standalone.node import Node
 from omnibind_ros.standalone.session import Network
-from omnibind_ros.standalone.subscription import MessageInfo
 from omnibind_ros.standalone.table import Screen
-from omnibind_ros.standalone.timeline import Action, Answer, Heard, Kind, Log, Verdict, judge
+from omnibind_ros.standalone.timeline import Action, Kind, Verdict, judge
 from omnibind_ros.standalone.watch import Watch
+from omnibind_ros.standalone.witness import Witness
 
 SENSORS: dict[str, Modality] = {
     "camera": "image",
@@ -122,75 +116,10 @@ def run_demo(scene: Scene, screen: Screen, stop: threading.Event) -> Outcome:
     hub, domain = f"tcp/127.0.0.1:{_free_port()}", 100 + os.getpid() % 100
     environment = {**_ALONE, "OMNIBIND_HUB": hub, "ROS_DOMAIN_ID": str(domain)}
     with Node("demo", domain=domain, network=Network(hub=hub)) as node:
-        witness = Witness(node)
+        witness = Witness(node, SENSORS)
         with Stage(scene, environment, witness, Watch(node), screen, stop) as stage:
             play_script(stage)
-            return Outcome(judge(witness.log, scene.label), stage.peak_rss_mb())
-
-
-class Witness:
-    """Writes down, on one clock, when embeddings and answers arrive, and knows whose encoder is there."""
-
-    def __init__(self, node: Node) -> None:
-        self.log = Log(time.time_ns())
-        self.present: set[str] = set()
-        self._news = threading.Condition()
-        self._recognitions: dict[int, Recognition] = {}
-        self._contributions: dict[int, tuple[Contribution, ...]] = {}
-        classification = "vision_msgs/msg/Classification"
-        both = qos.Qos(depth=1)
-        node.subscribe(RECOGNITION, classification, self._on_recognition, qos=both, keep="all")
-        node.subscribe(CONTRIBUTIONS, classification, self._on_contributions, qos=both, keep="all")
-        for sensor in SENSORS:
-            node.subscribe(
-                embedding_topic(sensor),
-                "sensor_msgs/msg/PointCloud2",
-                partial(self._on_embedding, sensor),
-                qos=qos.EMBEDDING,
-                keep="all",
-            )
-            node.discover(embedding_topic(sensor), partial(self._on_encoder, sensor))
-
-    @property
-    def live(self) -> set[str]:
-        """The sensors of the latest answer."""
-        return set(self.log.answers[-1].weights) if self.log.answers else set()
-
-    def wait(self, timeout_s: float) -> None:
-        """Until something arrives."""
-        with self._news:
-            self._news.wait(timeout_s)
-
-    def _on_embedding(self, sensor: str, message: Any, info: MessageInfo) -> None:
-        at = time.time_ns()
-        embedding = decode_embedding(message, sensor)
-        if embedding is not None:
-            self.log.heard.append(Heard(sensor, at, embedding.stamp))
-
-    def _on_encoder(self, sensor: str, change: PublisherChange) -> None:
-        with self._news:
-            (self.present.add if change.alive else self.present.discard)(sensor)
-            self._news.notify()
-
-    def _on_recognition(self, message: Any, info: MessageInfo) -> None:
-        with self._news:
-            self._recognitions[info.sequence] = decode_recognition(message)
-            self._complete(info.sequence)
-
-    def _on_contributions(self, message: Any, info: MessageInfo) -> None:
-        with self._news:
-            self._contributions[info.sequence] = decode_contributions(message)
-            self._complete(info.sequence)
-
-    def _complete(self, step: int) -> None:
-        """Fusion publishes both at every step, so the two of one step have the same number."""
-        if step not in self._recognitions or step not in self._contributions:
-            return
-        best = self._recognitions.pop(step).labels[:1]
-        weights = {share.sensor: share.weight for share in self._contributions.pop(step)}
-        answer = Answer(time.time_ns(), best[0].label, best[0].score, weights) if best else None
-        self.log.answers.append(answer or Answer(time.time_ns(), None, weights=weights))
-        self._news.notify()
+            return Outcome(judge(witness.log.snapshot(), scene.label), stage.peak_rss_mb())
 
 
 class Stage:

@@ -70,6 +70,10 @@ class Log:
     heard: list[Heard] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
+    def snapshot(self) -> Log:
+        """What was seen so far; it grows no further."""
+        return Log(self.begun, list(self.actions), list(self.heard), list(self.answers))
+
 
 @dataclass(frozen=True)
 class Event:

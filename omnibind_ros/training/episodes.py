@@ -13,9 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-STUCK_SHARE = 0.2
-"""Of the bad sensors, how many are stuck rather than corrupted."""
-
 
 @dataclass(frozen=True, eq=False)
 class Pool:
@@ -61,6 +58,7 @@ def draw_episodes(
     rng: np.random.Generator,
     *,
     bad_share: float = 0.5,
+    stuck_share: float = 0.2,
     generic_share: float = 0.1,
     repeat_share: float = 0.3,
     modalities: tuple[str, ...] | None = None,
@@ -70,6 +68,7 @@ def draw_episodes(
     Args:
         pools: by modality, in the order of the fusion model's ids.
         bad_share: episodes in which at least one of two or more sensors is bad.
+        stuck_share: of the bad sensors, how many are stuck rather than corrupted.
         generic_share: sensors whose modality is hidden behind the generic id, so that it learns too.
         repeat_share: episodes in which a modality may occur more than once.
         modalities: draw exactly these; otherwise a random subset a set.
@@ -100,7 +99,9 @@ def draw_episodes(
         )
         bad = _choose_bad(len(chosen), bad_share, rng)
         for n, modality in enumerate(chosen):
-            embedding, evidence, quality = _draw(pools[modality], rows_of[modality], label, n in bad, rng)
+            embedding, evidence, quality = _draw(
+                pools[modality], rows_of[modality], label, n in bad, stuck_share, rng
+            )
             episodes.embeddings[b, n], episodes.evidence[b, n], episodes.quality[b, n] = (
                 embedding,
                 evidence,
@@ -137,9 +138,14 @@ def _choose_bad(size: int, bad_share: float, rng: np.random.Generator) -> set[in
 
 
 def _draw(
-    pool: Pool, rows: Mapping[int, NDArray[np.intp]], label: int, bad: bool, rng: np.random.Generator
+    pool: Pool,
+    rows: Mapping[int, NDArray[np.intp]],
+    label: int,
+    bad: bool,
+    stuck_share: float,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], float, float]:
-    if bad and rng.random() < STUCK_SHARE and len(rows) > 1:
+    if bad and rng.random() < stuck_share and len(rows) > 1:
         others = [k for k in rows if k != label]
         label, bad = others[rng.integers(len(others))], False
     row = rows[label][rng.integers(len(rows[label]))]
