@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -28,9 +29,26 @@ def stop_on_signals() -> Iterator[threading.Event]:
         restore()
         stop.set()
 
+    # The kernel may hand a signal to any thread, but a handler in Python runs once the main thread wakes,
+    # which `stop.wait()` would not. The wake-up descriptor is written by whichever thread it was.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    arguments = (reader, previous.keys(), stop)
+    threading.Thread(target=_set_when_signalled, args=arguments, name="signals", daemon=True).start()
     for number in previous:
         signal.signal(number, on_signal)
     try:
         yield stop
     finally:
         restore()
+        signal.set_wakeup_fd(wakeup_before)
+        os.close(writer)
+
+
+def _set_when_signalled(reader: int, numbers: Collection[int], stop: threading.Event) -> None:
+    """Set `stop` at the first byte that is one of `numbers`; end when nobody can write any more."""
+    while byte := os.read(reader, 1):
+        if byte[0] in numbers:
+            stop.set()
+    os.close(reader)

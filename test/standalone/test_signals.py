@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -25,3 +26,11 @@ def test_a_second_interrupt_is_not_swallowed() -> None:
         assert stop.wait(5)
         os.kill(os.getpid(), signal.SIGINT)
         stop.wait(0.1)
+
+
+def test_a_signal_that_another_thread_takes_wakes_the_waiting_one() -> None:
+    with stop_on_signals() as stop:
+        other = threading.Timer(0.2, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+        other.start()
+        assert stop.wait(5)
+        other.join()
