@@ -10,7 +10,13 @@ torch = pytest.importorskip("torch")
 from omnibind_ros.models.student import StudentConfig  # noqa: E402
 from omnibind_ros.training.input_augment import InputAugment  # noqa: E402
 from omnibind_ros.training.samples import NEGATIVE, Samples  # noqa: E402
-from omnibind_ros.training.stage1 import accuracy, embed, stage1_loss, train_student  # noqa: E402
+from omnibind_ros.training.stage1 import (  # noqa: E402
+    StudentTraining,
+    accuracy,
+    embed,
+    stage1_loss,
+    train_student,
+)
 from omnibind_ros.training.student_plans import StudentPlan  # noqa: E402
 
 ANCHORS = np.eye(3, 16, dtype=np.float32)
@@ -70,3 +76,21 @@ def test_the_loss_falls_towards_the_right_centre_and_away_from_all_for_a_negativ
     assert stage1_loss(at, one, anchors, 0.0) < stage1_loss(elsewhere, one, anchors, 0.0)
     assert stage1_loss(at, one, anchors, 0.0) < stage1_loss(8 * anchors[2:3], one, anchors, 0.0)
     assert stage1_loss(elsewhere, none, anchors, 0.0) < stage1_loss(at, none, anchors, 0.0)
+
+
+def test_an_interrupted_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    short = StudentPlan(PLAN.student, samples=640, batch=32)
+    epochs: list[int] = []
+
+    def note_epoch(training: StudentTraining) -> None:
+        epochs.append(training.current_epoch)
+        if epochs == [0, 1, 2, 3, 4]:
+            raise RuntimeError("power cut")
+
+    monkeypatch.setattr(StudentTraining, "on_train_epoch_start", note_epoch)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_student(bars(64, 0), ANCHORS, short, run=tmp_path, progress=False)
+    assert not (tmp_path / "student.pt").exists()
+    train_student(bars(64, 0), ANCHORS, short, run=tmp_path, progress=False)
+    assert epochs == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]
+    assert [file.name for file in tmp_path.iterdir()] == ["student.pt"]
