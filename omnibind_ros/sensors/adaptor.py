@@ -81,6 +81,11 @@ class SensorAdaptor(ABC):
             BadMessage: the message cannot be decoded; the window is as it was before.
         """
 
+    @property
+    def nothing(self) -> NDArray[Any]:
+        """An empty model input, for samples that will not be encoded."""
+        return np.zeros(self.input_shape, np.float32)
+
     def reset(self) -> None:
         """Forget the window: the stream jumped in time or its driver was replaced."""
 
@@ -98,11 +103,6 @@ class SingleShotAdaptor(SensorAdaptor):
         stamp, frame_id = stamp_and_frame(message)
         data = self.prepare(raw) if verdict.quality > 0 else self.nothing
         return [Sample(data, stamp, frame_id, verdict.quality, verdict.reason)]
-
-    @property
-    def nothing(self) -> NDArray[Any]:
-        """An empty model input, for samples that will not be encoded."""
-        return np.zeros(self.input_shape, np.float32)
 
 
 def stamp_and_frame(message: Any) -> tuple[int, str]:

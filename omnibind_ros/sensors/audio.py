@@ -1,12 +1,13 @@
 """Microphones: a window of one second, looked at every quarter, cut at the pauses, as a log-mel picture.
 
-The sound is resampled to the model's rate as it comes in. Every hop the newest complete utterance of the
-window is looked for; it is centred in one second of silence before the spectrum is taken, so that the
-encoder always hears whole words, whenever they were said.
+Every hop what came in is resampled to the model's rate, and the newest complete utterance
+of the window is looked for; it is centred in one second of silence before the spectrum is taken, so that
+the encoder always hears whole words, whenever they were said.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,7 +69,9 @@ class AudioFormat:
 
 
 class AudioAdaptor(SensorAdaptor):
-    """`audio_common_msgs/AudioData` or `AudioDataStamped`; raw sample: float32 [n] mono in [-1, 1] at `format.rate`.
+    """`audio_common_msgs/AudioData` or `AudioDataStamped`.
+
+    A raw sample is float32 [n], mono in [-1, 1] at `format.rate`.
 
     Args:
         format: preprocessing constants of the bundle.
@@ -91,16 +94,21 @@ class AudioAdaptor(SensorAdaptor):
         channels: int = 1,
     ) -> None:
         super().__init__(format)
-        self._sample_format, self._device_rate, self._channels = sample_format, rate, channels
+        self._sample_format, self._channels = sample_format, channels
         f = self.format
+        self._resampler = Resampler(rate, f.rate)
         # Longer than the sample, so that a full-length utterance fits together with the pauses around it.
         self._ring = Ring(f.samples + 2 * round(f.pause_s * f.rate))
-        self._hop = round(f.hop_s * f.rate)
+        # In samples of the device: how much a look needs, and how often one is taken.
+        self._needed = math.ceil(f.samples * rate / f.rate) + self._resampler.latency
+        self._hop = round(f.hop_s * rate)
         self.reset()
 
     def reset(self) -> None:
-        self._resampler = Resampler(self._device_rate, self.format.rate)
+        self._resampler.reset()
         self._ring.clear()
+        self._waiting: list[NDArray[np.float32]] = []
+        self._heard = 0
         self._since_hop = 0
 
     @property
@@ -112,14 +120,17 @@ class AudioAdaptor(SensorAdaptor):
         data = getattr(payload, "data", None)
         if data is None:
             raise BadMessage(f"audio message {type(message).__name__} has neither `data` nor `audio.data`")
-        sound = self._resampler(decode_pcm(data, self._sample_format, self._channels))
-        if not np.isfinite(sound).all():
+        sound = decode_pcm(data, self._sample_format, self._channels)
+        if self._sample_format == "F32LE" and not np.isfinite(sound).all():
             raise BadMessage("audio chunk holds values that are not finite; check the sample format")
-        self._ring.push(sound)
+        self._waiting.append(sound)
+        self._heard += len(sound)
         self._since_hop += len(sound)
-        if self._ring.total < self.format.samples or self._since_hop < self._hop:
+        if self._heard < self._needed or self._since_hop < self._hop:
             return []
         self._since_hop %= self._hop
+        self._ring.push(self._resampler(np.concatenate(self._waiting)))
+        self._waiting.clear()
         stamp, frame_id = stamp_and_frame(message)
         return self._look(stamp, frame_id)
 
@@ -127,7 +138,7 @@ class AudioAdaptor(SensorAdaptor):
         window = self._ring.view
         utterance = self._newest_utterance(window)
         if utterance is None:
-            return [Sample(np.zeros(self.input_shape, np.float32), stamp, frame_id, 0.0, "silence")]
+            return [Sample(self.nothing, stamp, frame_id, 0.0, "silence")]
         cut = not (utterance.begun and utterance.ended)
         fills_window = not (utterance.begun or utterance.ended)
         if cut and not fills_window:
@@ -159,10 +170,10 @@ class AudioAdaptor(SensorAdaptor):
         return active
 
     def check(self, raw: NDArray[np.float32]) -> Check:
-        peak = float(np.abs(raw).max(initial=0.0))
-        if peak <= 10 ** (self.format.silence_db / 20):
+        level = np.abs(raw)
+        if level.max(initial=0.0) <= 10 ** (self.format.silence_db / 20):
             return Check(0.0, "silence")
-        clipped = float(np.mean(np.abs(raw) >= 0.999))
+        clipped = float(np.mean(level >= 0.999))
         if clipped > 0.002:
             return Check(max(0.1, 1.0 - 10.0 * clipped), f"{clipped:.0%} of the samples are clipped")
         return Check(1.0)
@@ -176,13 +187,18 @@ class AudioAdaptor(SensorAdaptor):
         padded = np.zeros(f.samples, np.float32)
         start = (f.samples - len(raw)) // 2
         padded[start : start + len(raw)] = raw
-        frames = np.lib.stride_tricks.sliding_window_view(padded, f.frame)[:: f.step]
-        spectrum = np.fft.rfft(frames * _hann(f.frame), f.fft)
+        frames = np.ndarray((f.frames, f.frame), np.float32, padded, strides=(f.step * 4, 4))
+        # Only the frames that touch the utterance need a spectrum; the others are silent.
+        first, last = max(0, (start - f.frame) // f.step + 1), -(-(start + len(raw)) // f.step)
+        spectrum = np.fft.rfft(frames[first:last] * _hann(f.frame), f.fft)
         power = spectrum.real**2 + spectrum.imag**2
-        mel_db = 10 * np.log10(_mel_filters(f) @ power.T + 1e-10)
-        loudest = mel_db.max()
-        picture: NDArray[np.float32] = np.maximum(mel_db - loudest, -f.range_db).astype(np.float32)
-        return (picture * np.float32(2.0 / f.range_db) + np.float32(1.0))[None, None]
+        mel_db = np.full((f.mels, f.frames), 10 * np.log10(_LEAST_POWER), np.float32)
+        mel_db[:, first:last] = 10 * np.log10(_mel_filters(f) @ power.T + _LEAST_POWER)
+        picture = np.maximum(mel_db - mel_db.max(), -f.range_db)
+        return np.asarray(picture * np.float32(2.0 / f.range_db) + np.float32(1.0))[None, None]
+
+
+_LEAST_POWER = np.float32(1e-10)
 
 
 @lru_cache(maxsize=4)

@@ -98,16 +98,25 @@ class Resampler:
         # output k of this call starts its window at input (phase + k * down) // up
         count = max(0, -((self._phase - windows * self._up) // self._down))
         output = np.empty(count, np.float32)
-        for first in range(0, count, _BLOCK):
-            ticks = self._phase + np.arange(first, min(first + _BLOCK, count), dtype=np.int64) * self._down
-            start, phase = np.divmod(ticks, self._up)
-            block = np.lib.stride_tricks.sliding_window_view(signal, width)[start]
-            np.einsum("nk,nk->n", block, self._weights[phase], out=output[first : first + _BLOCK])
+        if self._up == 1 and count:  # a whole ratio, as 48 to 8 kHz: all outputs have the same weights
+            blocks = np.lib.stride_tricks.sliding_window_view(signal, width)[self._phase :: self._down]
+            np.einsum("nk,k->n", blocks, self._weights[0], out=output)
+        else:
+            self._weigh(signal, output)
         self._phase += count * self._down
         used = min(self._phase // self._up, len(signal))
         self._phase -= used * self._up
         self._tail = signal[used:]
         return output
+
+    def _weigh(self, signal: NDArray[np.float32], output: NDArray[np.float32]) -> None:
+        """Fill `output`, every output with the weights of its own phase."""
+        count, width = len(output), self._weights.shape[1]
+        for first in range(0, count, _BLOCK):
+            ticks = self._phase + np.arange(first, min(first + _BLOCK, count), dtype=np.int64) * self._down
+            start, phase = np.divmod(ticks, self._up)
+            block = np.lib.stride_tricks.sliding_window_view(signal, width)[start]
+            np.einsum("nk,nk->n", block, self._weights[phase], out=output[first : first + _BLOCK])
 
     def flush(self) -> NDArray[np.float32]:
         """The rest of the output, as if silence followed; the next sample then starts a new stream."""

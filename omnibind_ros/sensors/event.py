@@ -38,6 +38,7 @@ class EventFormat:
 
 
 _LONGEST_GAP_NS = 5_000_000_000
+_MANY_WORDS = 1 << 16  # decoding more than this together saves nothing
 
 
 class EventAdaptor(SensorAdaptor):
@@ -50,51 +51,67 @@ class EventAdaptor(SensorAdaptor):
 
     def __init__(self, format: EventFormat | None = None) -> None:
         super().__init__(format)
+        self._window, self._hop = round(self.format.window_s * 1e9), round(self.format.hop_s * 1e9)
         self.reset()
 
     def reset(self) -> None:
-        self._packets: list[Events] = []
+        self._bursts: list[Events] = []
         self._decoder = Evt3Decoder()
         self._next_look: int | None = None
+        self._stamp = 0
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         return (1, 2 * self.format.slices, self.format.size, self.format.size)
 
     def feed(self, message: Any) -> list[Sample]:
-        is_packet = hasattr(message, "encoding")
-        events = self._decoder.decode(message) if is_packet else decode_event_array(message)
-        stamp, frame_id = stamp_and_frame(message)
-        # An empty packet still tells that time went on, and that nothing moved.
-        now = int(events.t[-1]) if len(events) else stamp
-        if self._time_went_wrong(events):
-            self._packets, self._next_look = [], None
-        if len(events):
-            self._packets.append(events)
-        window, hop = round(self.format.window_s * 1e9), round(self.format.hop_s * 1e9)
+        if hasattr(message, "encoding"):
+            if self._can_wait(self._decoder.accept(message)):
+                return []
+            bursts = self._decoder.flush()
+            # A packet without events still tells that time went on, and that nothing moved.
+            now = self._decoder.time
+            _, frame_id = stamp_and_frame(message)
+        else:
+            bursts = [decode_event_array(message)]
+            stamp, frame_id = stamp_and_frame(message)
+            now = int(bursts[0].t[-1]) if len(bursts[0]) else stamp
+        self._collect(bursts)
         if self._next_look is None:
-            self._next_look = (int(events.t[0]) if len(events) else now) + window
+            self._next_look = (int(self._bursts[0].t[0]) if self._bursts else now) + self._window
         if now < self._next_look:
             return []
-        self._next_look = now + hop - (now - self._next_look) % hop
-        self._packets = [packet for packet in self._packets if packet.t[-1] >= now - window]
-        if not self._packets:
-            return [Sample(np.zeros(self.input_shape, np.float32), now, frame_id, 0.0, "no events")]
-        recent = Events.concatenate(self._packets).between(now - window, now + 1)
+        self._next_look = now + self._hop - (now - self._next_look) % self._hop
+        self._bursts = [burst for burst in self._bursts if burst.t[-1] >= now - self._window]
+        if not self._bursts:
+            return [Sample(self.nothing, now, frame_id, 0.0, "no events")]
+        recent = Events.concatenate(self._bursts).between(now - self._window, now + 1)
         verdict = self.check(recent)
-        data = self.prepare(recent) if verdict.quality > 0 else np.zeros(self.input_shape, np.float32)
+        data = self.prepare(recent) if verdict.quality > 0 else self.nothing
         return [Sample(data, now, frame_id, verdict.quality, verdict.reason)]
 
-    def _time_went_wrong(self, events: Events) -> bool:
-        """Backwards (a looping recording), or far ahead (a paused one)."""
-        if not self._packets or not len(events):
+    def _can_wait(self, stamp: int) -> bool:
+        """Is a packet stamped `stamp` over before the next look? It lasts about as long as the last one did.
+
+        Half a packet more or less is no matter. Stamps that stand still or run backwards tell nothing.
+        """
+        length = stamp - self._stamp
+        self._stamp = stamp
+        if self._next_look is None or self._decoder.waiting > _MANY_WORDS:
             return False
-        step = int(events.t[0]) - int(self._packets[-1].t[-1])
-        return step < 0 or step > _LONGEST_GAP_NS
+        return length > 0 and stamp + length // 2 < self._next_look
+
+    def _collect(self, bursts: list[Events]) -> None:
+        for burst in bursts:
+            if not len(burst):
+                continue
+            if self._bursts and not _continues(self._bursts[-1], burst):
+                self._bursts, self._next_look = [], None
+            self._bursts.append(burst)
 
     def check(self, raw: Events) -> Check:
         few, enough = self.format.few, self.format.enough
-        quality = float(np.clip((len(raw) - few) / (enough - few), 0.0, 1.0))
+        quality = min(1.0, max(0.0, (len(raw) - few) / (enough - few)))
         return Check(
             quality, "" if quality == 1.0 else f"only {len(raw)} events in {self.format.window_s:g} s"
         )
@@ -103,14 +120,23 @@ class EventAdaptor(SensorAdaptor):
         f = self.format
         end = int(raw.t[-1]) + 1 if len(raw) else 0
         age = np.minimum((end - 1 - raw.t) * (f.slices / (f.window_s * 1e9)), f.slices - 1).astype(np.intp)
-        side = min(raw.width, raw.height)
-        x = raw.x.astype(np.intp) - (raw.width - side) // 2
-        y = raw.y.astype(np.intp) - (raw.height - side) // 2
-        if side != f.size:
-            x, y = x * f.size // side, y * f.size // side
-        channel = raw.p * f.slices + (f.slices - 1 - age)
-        cell = (channel * f.size + y) * f.size + x
-        if raw.width != raw.height:
+        cell = raw.p * f.slices + (f.slices - 1)
+        cell -= age
+        cell *= f.size**2
+        if raw.width == raw.height == f.size:
+            cell += raw.y.astype(np.intp) * f.size + raw.x
+        else:
+            side = min(raw.width, raw.height)
+            x = (raw.x.astype(np.intp) - (raw.width - side) // 2) * f.size // side
+            y = (raw.y.astype(np.intp) - (raw.height - side) // 2) * f.size // side
+            cell += y * f.size + x
             cell = cell[(x >= 0) & (x < f.size) & (y >= 0) & (y < f.size)]
         counts = np.bincount(cell, minlength=2 * f.slices * f.size**2).astype(np.float32)
         return np.log1p(counts, out=counts).reshape(self.input_shape)
+
+
+def _continues(before: Events, burst: Events) -> bool:
+    """Same camera, and time neither ran backwards (a looping recording) nor far ahead (a paused one)."""
+    gap = int(burst.t[0]) - int(before.t[-1])
+    same_size = (before.width, before.height) == (burst.width, burst.height)
+    return same_size and 0 <= gap <= _LONGEST_GAP_NS

@@ -29,10 +29,14 @@ class Events:
     def __len__(self) -> int:
         return len(self.t)
 
+    def __getitem__(self, part: slice) -> Events:
+        """A part of them, as views."""
+        return Events(self.x[part], self.y[part], self.t[part], self.p[part], self.width, self.height)
+
     def between(self, start: int, end: int) -> Events:
         """The events with start <= t < end, as views."""
         a, b = np.searchsorted(self.t, (start, end))
-        return Events(self.x[a:b], self.y[a:b], self.t[a:b], self.p[a:b], self.width, self.height)
+        return self[a:b]
 
     def shifted(self, offset: int) -> Events:
         """The same events `offset` ns later."""

@@ -36,13 +36,13 @@ def newest_gesture(active: NDArray[np.bool_], pause: int) -> Gesture | None:
     frames = np.flatnonzero(active)
     if not len(frames):
         return None
-    breaks = np.flatnonzero(np.diff(frames) > pause)
-    starts = frames[np.concatenate(([0], breaks + 1))]
-    ends = frames[np.concatenate((breaks, [len(frames) - 1]))] + 1
-    begun = starts >= pause
-    begun[1:] = True
-    ended = len(active) - ends >= pause
-    ended[:-1] = True
-    complete = np.flatnonzero(begun & ended)
-    pick = complete[-1] if len(complete) else len(starts) - 1
-    return Gesture(int(starts[pick]), int(ends[pick]), bool(begun[pick]), bool(ended[pick]))
+    breaks = np.flatnonzero(frames[1:] - frames[:-1] > pause)
+    starts = frames[[0, *(breaks + 1)]].tolist()
+    ends = (frames[[*breaks, -1]] + 1).tolist()
+    newest = len(breaks)
+    found = [
+        Gesture(start, end, number > 0 or start >= pause, number < newest or len(active) - end >= pause)
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+    complete = [gesture for gesture in found if gesture.begun and gesture.ended]
+    return complete[-1] if complete else found[-1]

@@ -46,7 +46,7 @@ class ImageAdaptor(SingleShotAdaptor):
         return to_rgb(decode_image(message))
 
     def check(self, raw: NDArray[np.uint8]) -> Check:
-        small = cv2.resize(raw, (32, 32), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(_sparse(raw), (32, 32), interpolation=cv2.INTER_AREA)
         mean, deviation = cv2.meanStdDev(small)
         contrast = float(deviation.max())
         blank, full = self.format.blank_contrast, self.format.full_contrast
@@ -64,10 +64,22 @@ class ImageAdaptor(SingleShotAdaptor):
         small = cv2.resize(
             square, (size, size), interpolation=cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA
         )
-        scaled = small.transpose(2, 0, 1).astype(np.float32)
+        scaled = np.ascontiguousarray(small.transpose(2, 0, 1), np.float32)
         scaled *= 1.0 / (255.0 * self.format.std)
         scaled -= self.format.mean / self.format.std
         return np.asarray(scaled[None])
+
+
+def _sparse(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Of a big picture some 160 rows, as a view: for its contrast they do, at a fraction of the cost.
+
+    Both sides are multiples of 32, since OpenCV averages blocks of whole pixels several times quicker.
+    """
+    height, width = pixels.shape[:2]
+    if min(height, width) < 320:
+        return pixels
+    rows = pixels[:: height // 160]
+    return rows[: len(rows) // 32 * 32, : width // 32 * 32]
 
 
 def centre_square(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -8,8 +8,8 @@ message; the rest is one conversion. Encoding names are those of `sensor_msgs/im
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,13 +19,21 @@ from omnibind_ros.core import BadMessage, nearest
 from omnibind_ros.sensors.message_fields import read_bytes, read_count, read_field, read_text, type_name
 
 
-@dataclass(frozen=True)
-class _Encoding:
+class _Encoding(NamedTuple):
     """How a pixel lies in memory, and the OpenCV conversion that makes it RGB (None: it is fine already)."""
 
     dtype: str
     channels: int
     to_rgb: int | None = None
+
+
+class _Layout(NamedTuple):
+    """The view of a message's bytes that shows its pixels, and how many bytes that takes at least."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype[Any]
+    size: int
 
 
 _UYVY = _Encoding("u1", 2, cv2.COLOR_YUV2RGB_UYVY)
@@ -69,35 +77,37 @@ def _decode_raw(message: object) -> NDArray[Any]:
         raise BadMessage(f"image has unknown encoding {name!r}{nearest(name, _ENCODINGS)}")
 
     height, width = read_count(message, "height"), read_count(message, "width")
+    layout = _layout(
+        encoding, name, height, width, read_count(message, "step"), bool(read_field(message, "is_bigendian"))
+    )
+    data = read_bytes(message, "data")
+    if data.size < layout.size:
+        raise BadMessage(
+            f"image data is cut: {data.size} bytes, but {width}x{height} {name} pixels in rows of "
+            f"{layout.strides[0]} bytes need {layout.size}"
+        )
+    pixels: NDArray[Any] = np.ndarray(layout.shape, layout.dtype, data, strides=layout.strides)
+    if encoding.to_rgb is not None:
+        return cv2.cvtColor(pixels, encoding.to_rgb)
+    return pixels if layout.dtype.isnative else pixels.astype(layout.dtype.newbyteorder("="))
+
+
+@lru_cache(maxsize=16)  # all pictures of a camera are laid out alike
+def _layout(encoding: _Encoding, name: str, height: int, width: int, step: int, big_endian: bool) -> _Layout:
     if height == 0 or width == 0:
         raise BadMessage(f"image is {width}x{height}: it has no pixels")
     if encoding in (_UYVY, _YUYV) and width % 2:
         raise BadMessage(f"image is {width} wide: {name} needs an even width, two pixels share their colour")
-
-    dtype = np.dtype(encoding.dtype).newbyteorder(">" if read_field(message, "is_bigendian") else "<")
+    dtype = np.dtype(encoding.dtype).newbyteorder(">" if big_endian else "<")
     pixel = dtype.itemsize * encoding.channels
-    step = read_count(message, "step")
     if step < width * pixel:
         raise BadMessage(
             f"image step is {step} bytes, but a row of {width} {name} pixels has {width * pixel}"
         )
-
-    data = read_bytes(message, "data")
-    expected = (height - 1) * step + width * pixel  # the padding of the last row may be missing
-    if data.size < expected:
-        raise BadMessage(
-            f"image data is cut: {data.size} bytes, but {width}x{height} {name} pixels in rows of {step} "
-            f"bytes need {expected}"
-        )
-
-    shape: tuple[int, ...] = (height, width)
-    strides: tuple[int, ...] = (step, pixel)
-    if encoding.channels > 1:
-        shape, strides = (*shape, encoding.channels), (*strides, 1)
-    pixels: NDArray[Any] = np.ndarray(shape, dtype, data, strides=strides)
-    if encoding.to_rgb is not None:
-        return cv2.cvtColor(pixels, encoding.to_rgb)
-    return pixels.astype(dtype.newbyteorder("="), copy=False)
+    size = (height - 1) * step + width * pixel  # the padding of the last row may be missing
+    if encoding.channels == 1:
+        return _Layout((height, width), (step, pixel), dtype, size)
+    return _Layout((height, width, encoding.channels), (step, pixel, 1), dtype, size)
 
 
 def _decode_compressed(message: object) -> NDArray[Any]:

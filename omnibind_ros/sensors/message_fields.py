@@ -5,7 +5,7 @@ Whatever is missing or of the wrong kind becomes one `BadMessage` that names the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +55,10 @@ def read_text(message: object, name: str) -> str:
     Raises:
         BadMessage: it is missing or no string.
     """
-    value = read_field(message, name)
+    value = getattr(message, name, None)
     if isinstance(value, str):
         return value
+    value = read_field(message, name)
     raise BadMessage(f"{type_name(message)}: field {name!r} is {value!r}, not a string")
 
 
@@ -67,6 +68,9 @@ def read_bytes(message: object, name: str) -> NDArray[np.uint8]:
     Raises:
         BadMessage: it is missing or holds no contiguous bytes.
     """
+    data = getattr(message, name, None)
+    if _is_byte_array(data):
+        return data
     return byte_view(read_field(message, name), f"{type_name(message)}: field {name!r}")
 
 
@@ -76,12 +80,18 @@ def byte_view(data: object, what: str) -> NDArray[np.uint8]:
     Raises:
         BadMessage: `data` holds no contiguous bytes; the message starts with `what`.
     """
-    if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1 and data.flags.c_contiguous:
+    if _is_byte_array(data):
         return data
     try:
         return np.frombuffer(data, np.uint8)  # type: ignore[call-overload, no-any-return]
     except (TypeError, ValueError, BufferError, AttributeError):
         raise BadMessage(f"{what} is {type(data).__name__}, not bytes") from None
+
+
+def _is_byte_array(data: object) -> TypeGuard[NDArray[np.uint8]]:
+    return (
+        isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1 and data.flags.c_contiguous
+    )
 
 
 def time_to_ns(time: object) -> int:

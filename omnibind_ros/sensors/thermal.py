@@ -6,6 +6,7 @@ picture whose own range is stretched to [-1, 1].
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,27 +50,47 @@ class ThermalAdaptor(SingleShotAdaptor):
         return to_intensity(decode_image(message))
 
     def check(self, raw: NDArray[np.float32]) -> Check:
-        finite = np.isfinite(raw)
-        share = float(finite.mean()) if raw.size else 0.0
-        if share < 0.5:
-            return Check(0.0, f"only {share:.0%} of the pixels are finite")
-        values = raw if share == 1.0 else raw[finite]
-        low, high = float(values.min()), float(values.max())
-        structure = float(values.std()) / (high - low) if high > low else 0.0
-        if structure < self.format.faint:
+        if not raw.size:
+            return Check(0.0, "picture has no pixels")
+        share = 1.0
+        if not _all_finite(raw):
+            finite = np.isfinite(raw)
+            share = float(finite.mean())
+            if share < 0.5:
+                return Check(0.0, f"only {share:.0%} of the pixels are finite")
+            raw = raw[finite]
+        span = float(raw.max()) - float(raw.min())
+        deviation = float(cv2.meanStdDev(raw)[1][0, 0])
+        if span <= 0 or deviation / span < self.format.faint:
             return Check(0.0, "picture is uniform")
         return Check(share, "" if share == 1.0 else f"{1 - share:.0%} of the pixels are not finite")
 
     def prepare(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        size = self.format.size
         square = centre_square(raw)
-        if not np.isfinite(square).all():
-            square = np.where(np.isfinite(square), square, np.nanmedian(raw[np.isfinite(raw)]))
-        if square.shape[0] != size:
-            shrink = square.shape[0] > size
-            square = cv2.resize(
-                square, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-            )
-        low, high = np.percentile(square, (self.format.low, self.format.high))
-        scaled = (square - low) * (2.0 / max(high - low, 1e-6)) - 1.0
+        small = self._resized(square)
+        if not _all_finite(small):
+            small = self._resized(np.where(np.isfinite(square), square, np.median(raw[np.isfinite(raw)])))
+        ordered = np.sort(small, axis=None)
+        low, high = _percentile(ordered, self.format.low), _percentile(ordered, self.format.high)
+        scaled = (small - np.float64(low)) * (2.0 / max(high - low, 1e-6)) - 1.0
         return np.asarray(np.clip(scaled, -1.5, 1.5), np.float32)[None, None]
+
+    def _resized(self, square: NDArray[np.float32]) -> NDArray[np.float32]:
+        size = self.format.size
+        if len(square) == size:
+            return square
+        way = cv2.INTER_AREA if len(square) > size else cv2.INTER_LINEAR
+        return cv2.resize(square, (size, size), interpolation=way)  # type: ignore[return-value]
+
+
+def _all_finite(values: NDArray[np.float32]) -> bool:
+    """Whatever is not finite shows in the minimum or the maximum: NaN wins in both."""
+    return math.isfinite(values.min()) and math.isfinite(values.max())
+
+
+def _percentile(ordered: NDArray[np.float32], percent: float) -> float:
+    """Linearly interpolated, as np.percentile does, which sorts anew for each."""
+    position = (len(ordered) - 1) * percent / 100
+    below = int(position)
+    lower, upper = ordered[below : below + 2][[0, -1]].tolist()
+    return float(lower + (upper - lower) * (position - below))

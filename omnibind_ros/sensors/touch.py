@@ -7,6 +7,7 @@ in which order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,11 +62,14 @@ class TouchAdaptor(SensorAdaptor):
         f = self.format
         self._pause = round(f.pause_s * f.rate)
         self._hop = round(f.hop_s * f.rate)
-        self._ring = Ring(f.frames + 2 * self._pause, (f.taxels, f.taxels))
+        length = f.frames + 2 * self._pause
+        self._ring, self._touched = Ring(length, (f.taxels, f.taxels)), Ring(length, dtype=np.bool_)
         self.reset()
 
     def reset(self) -> None:
         self._ring.clear()
+        self._touched.clear()
+        self._waiting: list[NDArray[Any]] = []
         self._since_hop = 0
 
     @property
@@ -73,28 +77,44 @@ class TouchAdaptor(SensorAdaptor):
         return (1, self.format.slices, self.format.taxels, self.format.taxels)
 
     def feed(self, message: Any) -> list[Sample]:
-        pixels = decode_image(message)
-        frame = to_intensity(pixels)
-        if pixels.dtype != np.float32:
-            frame = frame / np.float32(np.iinfo(pixels.dtype).max)
-        wanted = (self.format.taxels, self.format.taxels)
-        if frame.shape != wanted:
-            raise BadMessage(f"touch frame has {frame.shape} taxels, the encoder was trained on {wanted}")
-        if not np.isfinite(frame).all():
-            raise BadMessage("touch frame holds values that are not finite")
-        self._ring.push(frame[None])
+        frame = self._decode(message)
+        if self._waiting and self._waiting[0].dtype != frame.dtype:
+            self._take_in()
+        self._waiting.append(frame)
         self._since_hop += 1
-        if self._ring.total < self.format.frames or self._since_hop < self._hop:
+        if self._since_hop < self._hop or self._ring.total + len(self._waiting) < self.format.frames:
             return []
         self._since_hop = 0
+        self._take_in()
         stamp, frame_id = stamp_and_frame(message)
         return self._look(stamp, frame_id)
 
+    def _decode(self, message: Any) -> NDArray[Any]:
+        """One good frame [H,W] as the message has it: uint8, uint16 or float32."""
+        pixels = decode_image(message)
+        wanted = (self.format.taxels, self.format.taxels)
+        if pixels.shape[:2] != wanted:
+            raise BadMessage(f"touch frame has {pixels.shape} taxels, the encoder was trained on {wanted}")
+        if pixels.ndim == 3:
+            return np.asarray(to_intensity(pixels) / np.float32(255))
+        if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
+            raise BadMessage("touch frame holds values that are not finite")
+        return pixels
+
+    def _take_in(self) -> None:
+        """Scale what came since the last hop to [0, 1], all frames in one go."""
+        frames = np.stack(self._waiting)
+        self._waiting.clear()
+        if frames.dtype != np.float32:
+            frames = frames / np.float32(np.iinfo(frames.dtype).max)
+        self._ring.push(frames)
+        self._touched.push(self._active(frames))
+
     def _look(self, stamp: int, frame_id: str) -> list[Sample]:
         window = self._ring.view
-        stroke = newest_gesture(self._active(window), self._pause)
+        stroke = newest_gesture(self._touched.view, self._pause)
         if stroke is None:
-            return [Sample(np.zeros(self.input_shape, np.float32), stamp, frame_id, 0.0, "no contact")]
+            return [Sample(self.nothing, stamp, frame_id, 0.0, "no contact")]
         cut = not (stroke.begun and stroke.ended)
         fills_window = not (stroke.begun or stroke.ended)
         if cut and not fills_window:
@@ -112,7 +132,7 @@ class TouchAdaptor(SensorAdaptor):
     def check(self, raw: NDArray[np.float32]) -> Check:
         touched = int(np.count_nonzero(raw >= self.format.contact))
         few, enough = self.format.few, self.format.enough
-        quality = float(np.clip((touched - few) / (enough - few), 0.0, 1.0))
+        quality = min(1.0, max(0.0, (touched - few) / (enough - few)))
         return Check(quality, "" if quality == 1.0 else f"hardly any contact ({touched} taxels)")
 
     def prepare(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,8 +141,8 @@ class TouchAdaptor(SensorAdaptor):
         if len(active):
             raw = raw[active[0] : active[-1] + 1][: f.frames]
         # Slices of equal share of the stroke, not of equal time: writers differ in speed.
-        edges = np.linspace(0, len(raw), f.slices + 1).round().astype(np.intp)
-        total = np.zeros((len(raw) + 1, f.taxels, f.taxels), np.float32)
-        np.cumsum(raw, axis=0, out=total[1:])
-        slices: NDArray[np.float32] = np.log1p(total[edges[1:]] - total[edges[:-1]])
-        return slices[None]
+        edges = np.linspace(0, len(raw), f.slices + 1).round().astype(int).tolist()
+        slices = np.empty(self.input_shape, np.float32)
+        for number, (begin, end) in enumerate(pairwise(edges)):
+            raw[begin:end].sum(axis=0, out=slices[0, number])
+        return np.log1p(slices, out=slices)

@@ -27,6 +27,9 @@ from omnibind_ros.training.student_plans import StudentPlan
 CLOSENESS = 0.5
 """Weight of the closeness term."""
 
+NEGATIVE_SHARE = 0.2
+"""How often a sample of none of the classes is drawn: few recordings must teach a whole answer."""
+
 
 class _Variants(Dataset[tuple[Tensor, Tensor]]):
     """Draws a random variant of each sample, a batch at a time."""
@@ -159,13 +162,17 @@ def train_student(
 def _even_weights(samples: Samples) -> list[float]:
     """Every label of every source is drawn as often as any other (the unequal scales of real data).
 
-    A source's share grows with the square root of its size, so that a handful of recordings is not
-    repeated endlessly.
+    A source's share grows with the square root of its size, so that a handful of recordings is not repeated
+    endlessly. Negatives, where there are any, are drawn in `NEGATIVE_SHARE` of all cases.
     """
     keys = np.char.add(np.char.add(samples.sources.astype(str), "/"), samples.labels.numpy().astype(str))
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    weights: list[float] = (1.0 / np.sqrt(counts[inverse])).tolist()
-    return weights
+    weights = 1.0 / np.sqrt(counts[inverse])
+    negative = samples.labels.numpy() == NEGATIVE
+    if negative.any() and not negative.all():
+        odds = NEGATIVE_SHARE / (1 - NEGATIVE_SHARE)
+        weights[negative] *= odds * weights[~negative].sum() / weights[negative].sum()
+    return [float(weight) for weight in weights]
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What reaches the encoder live is what it was trained on: a message stream against the recording it came from."""
+"""What reaches the encoder live is what it was trained on: messages against the recordings they came from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -108,6 +109,14 @@ def test_a_covered_lens_is_nothing():
     (sample,) = make_adaptor("image").feed(image(black, "rgb8"))
     assert sample.quality == 0
     assert "black" in sample.reason
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (1080, 1920), (333, 1000)])
+def test_a_big_picture_is_judged_like_a_small_one(shape):
+    adaptor, raw = make_adaptor("image"), Scene(3).sample("image")
+    assert adaptor.check(cv2.resize(raw, shape[::-1])).quality == 1.0
+    noise = np.random.default_rng(0).normal(10, 12, (*shape, 3)).clip(0, 255).astype(np.uint8)
+    assert adaptor.check(noise).quality == 0
 
 
 def test_a_saturated_picture_is_nothing():
@@ -225,6 +234,23 @@ def test_an_odd_byte_of_audio_is_refused_and_the_stream_goes_on():
     assert feed_all(adaptor, stream[20:])
 
 
+def test_a_chunk_that_is_not_finite_is_refused_at_once_and_leaves_no_trace():
+    stream = spoken(2).stream.astype("<f4")
+    parts = [
+        SimpleNamespace(header=header(T0 + i), audio=SimpleNamespace(data=stream[i : i + 400].tobytes()))
+        for i in range(0, len(stream), 400)
+    ]
+    undisturbed = feed_all(make_adaptor("audio", rate=8000, sample_format="F32LE"), parts)
+    adaptor = make_adaptor("audio", rate=8000, sample_format="F32LE")
+    samples = feed_all(adaptor, parts[:25])
+    with pytest.raises(BadMessage, match="not finite"):
+        adaptor.feed(SimpleNamespace(audio=SimpleNamespace(data=np.full(9, np.nan, "<f4").tobytes())))
+    samples += feed_all(adaptor, parts[25:])
+    assert samples and [s.stamp for s in samples] == [s.stamp for s in undisturbed]
+    for sample, expected in zip(samples, undisturbed, strict=True):
+        np.testing.assert_array_equal(sample.data, expected.data)
+
+
 def test_events_are_windowed_by_sensor_time():
     adaptor, raw = make_adaptor("event"), Scene(4).sample("event")
     twice = Events.concatenate([raw, raw.shifted(320 * MS)])
@@ -235,6 +261,35 @@ def test_events_are_windowed_by_sensor_time():
     assert (np.diff(stamps) >= 90 * MS).all()
     first = adaptor.prepare(raw.between(0, int(samples[0].stamp - T0) + 1))
     assert np.abs(first - samples[0].data).mean() < 0.05
+
+
+def test_packets_decoded_by_the_hop_make_the_samples_of_packets_decoded_one_by_one():
+    raw = Scene(4).sample("event")
+    stream = packets(Events.concatenate([raw, raw.shifted(320 * MS), raw.shifted(640 * MS)]), T0)
+    by_the_hop = feed_all(make_adaptor("event"), stream)
+    for packet in stream:
+        packet.header = header(0)  # without stamps nobody knows whether a packet can wait
+    one_by_one = feed_all(make_adaptor("event"), stream)
+    assert len(by_the_hop) == len(one_by_one) >= 6
+    for sample, expected in zip(by_the_hop, one_by_one, strict=True):
+        assert abs(sample.stamp - by_the_hop[0].stamp - expected.stamp + one_by_one[0].stamp) <= 15 * MS
+        assert sample.quality == expected.quality == 1.0
+    same = [np.array_equal(a.data, b.data) for a, b in zip(by_the_hop, one_by_one, strict=True)]
+    assert sum(same) >= len(same) / 2
+
+
+def test_a_bad_packet_amid_a_hop_costs_only_itself():
+    adaptor, raw = make_adaptor("event"), Scene(4).sample("event")
+    stream = packets(Events.concatenate([raw, raw.shifted(320 * MS)]), T0)
+    undisturbed = feed_all(make_adaptor("event"), stream)
+    samples = feed_all(adaptor, stream[:15])
+    with pytest.raises(BadMessage, match="cut in the middle of a word"):
+        adaptor.feed(SimpleNamespace(**{**vars(stream[15]), "events": stream[15].events[:-1]}))
+    samples += feed_all(adaptor, stream[16:])
+    assert len(samples) == len(undisturbed)
+    for sample, expected in zip(samples, undisturbed, strict=True):
+        assert abs(sample.stamp - expected.stamp) <= 15 * MS
+        assert np.count_nonzero(np.abs(sample.data - expected.data) > 1e-3) < 0.1 * sample.data.size
 
 
 def test_a_looping_event_recording_starts_a_new_window():
@@ -277,6 +332,33 @@ def test_whole_strokes_are_cut_out_of_a_stream_of_frames(label):
     recorded = adaptor.prepare(raw)
     for sample in samples:
         assert np.abs(sample.data - recorded).max() < 1e-5
+
+
+def test_a_bad_frame_amid_a_hop_is_refused_at_once_and_leaves_no_trace():
+    stream = strokes(Scene(4).sample("touch"))
+    undisturbed = feed_all(make_adaptor("touch"), stream)
+    adaptor = make_adaptor("touch")
+    samples = feed_all(adaptor, stream[:200])
+    with pytest.raises(BadMessage, match="not finite"):
+        adaptor.feed(image(np.full((16, 16), np.nan, "<f4"), "32FC1"))
+    with pytest.raises(BadMessage, match="cut"):
+        adaptor.feed(SimpleNamespace(**{**vars(stream[200]), "data": stream[200].data[:-1]}))
+    samples += feed_all(adaptor, stream[200:])
+    assert samples
+    for sample, expected in zip(samples, undisturbed, strict=True):
+        np.testing.assert_array_equal(sample.data, expected.data)
+
+
+def test_a_skin_may_change_its_encoding_amid_a_hop():
+    raw = Scene(4).sample("touch")
+    plain = feed_all(make_adaptor("touch"), strokes(raw))
+    mixed = strokes(raw)
+    for i in range(0, len(mixed), 7):
+        pixels = np.frombuffer(mixed[i].data, np.uint8).reshape(16, 16)
+        mixed[i] = image((pixels / np.float32(255)).astype("<f4"), "32FC1", T0 + i * 10**9 // 120)
+    samples = feed_all(make_adaptor("touch"), mixed)
+    for sample, expected in zip(samples, plain, strict=True):
+        np.testing.assert_allclose(sample.data, expected.data, atol=1e-6)
 
 
 def test_an_untouched_skin_is_nothing():

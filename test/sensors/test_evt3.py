@@ -126,6 +126,50 @@ def test_a_stream_cut_anywhere_between_words_decodes_the_same(gaps, data):
     assert decoder.lost_packets == 0
 
 
+@given(st.lists(st.integers(0, 4000), min_size=2, max_size=40), st.data())
+def test_packets_decoded_together_are_decoded_as_one_by_one(gaps, data):
+    t = STAMP + np.cumsum(gaps) * 1000
+    stream = encode_evt3(make_events(t))
+    stream += words((0x3, 0x805), (0x4, 0xF0F), (0x5, 0x0FF))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream) // 2), max_size=8)))
+    packets = []
+    for number, (a, b) in enumerate(zip([0, *cuts], [*cuts, len(stream) // 2], strict=True)):
+        fields = {
+            "seq": number + data.draw(st.sampled_from([0, 0, 0, 5])),
+            "width": data.draw(st.sampled_from([WIDTH, WIDTH, WIDTH, 200])),
+        }
+        stamp = int(t[0]) + data.draw(st.sampled_from([0, 0, 0, 2 * 10**9]))
+        packets.append(packet(stream[2 * a : 2 * b], stamp, **fields))
+    one_by_one, together = Evt3Decoder(), Evt3Decoder()
+    expected = [event for each in packets for event in listed(one_by_one.decode(each))]
+    for each in packets:
+        together.accept(each)
+    bursts = together.flush()
+    assert [event for burst in bursts for event in listed(burst)] == expected
+    assert all(np.all(np.diff(burst.t) >= 0) for burst in bursts)
+    assert together.time == one_by_one.time
+    assert together.lost_packets == one_by_one.lost_packets
+    assert together.waiting == 0 and together.flush() == []
+
+
+def test_a_bad_packet_among_packets_decoded_together_costs_only_itself():
+    decoder = Evt3Decoder()
+    first, last = (make_events(STAMP + i * 20_000_000 + np.arange(5) * 1000, i) for i in (0, 1))
+    decoder.accept(packet(encode_evt3(first), int(first.t[0]), seq=0))
+    with pytest.raises(BadMessage, match="code 0x9"):
+        decoder.accept(packet(words((0x8, 1), (0x9, 1)), seq=1))
+    decoder.accept(packet(encode_evt3(last), int(last.t[0]), seq=2))
+    assert [listed(burst) for burst in decoder.flush()] == [listed(first), listed(last)]
+
+
+def test_the_time_of_a_packet_without_events_is_its_stamp():
+    decoder = Evt3Decoder()
+    decoder.decode(packet(encode_evt3(make_events(STAMP + np.arange(3) * 1000))))
+    assert decoder.time == STAMP + 2000
+    decoder.decode(packet(words((0x8, 3)), STAMP + 10_000_000, seq=1))
+    assert decoder.time == STAMP + 10_000_000
+
+
 def test_big_endian_words():
     events = make_events(STAMP + np.arange(50) * 10_000)
     swapped = np.frombuffer(encode_evt3(events), "<u2").astype(">u2").tobytes()
