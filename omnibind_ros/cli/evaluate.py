@@ -47,11 +47,11 @@ def evaluate(
     """
     if root is None:
         raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA")
-    plan = load_recipe(recipe)
+    plan, loaded = load_recipe(recipe), Bundle.load(bundle)
     recordings = select(read_recordings(plan, root), plan, split.value)
     if not recordings:
         raise ConfigError(f"the {split.value} split of recipe {plan.name!r} is empty below {root}")
-    scores = evaluate_bundle(Bundle.load(bundle), plan, recordings, seed=seed)
+    scores = evaluate_bundle(loaded, plan, recordings, seed=seed)
     if json_file is not None:
         json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
     Console().print(_table(scores))

@@ -132,6 +132,15 @@ def test_thermal_does_not_care_about_the_temperature_scale(scale, offset):
     np.testing.assert_allclose(sample.data, adaptor.prepare(raw), atol=0.02)
 
 
+def test_a_covered_thermal_camera_is_nothing():
+    noise = np.random.default_rng(0).normal(293, 0.05, (32, 32)).astype("<f4")
+    (sample,) = make_adaptor("thermal").feed(image(noise, "32FC1"))
+    assert sample.quality == 0
+    assert "noise" in sample.reason
+    (uniform,) = make_adaptor("thermal").feed(image(np.full((32, 32), 293, "<f4"), "32FC1"))
+    assert uniform.quality == 0
+
+
 def test_thermal_survives_dead_pixels_and_refuses_a_dead_camera():
     adaptor, raw = make_adaptor("thermal"), Scene(5).sample("thermal").astype(np.float32)
     spotted = raw.copy()
