@@ -102,8 +102,8 @@ def read_wav(file: Path) -> NDArray[np.float32]:
             raise BadRecording(f"{file}: {8 * f.getsampwidth()}-bit samples; 16-bit PCM is expected")
         sound = np.frombuffer(f.readframes(f.getnframes()), "<i2").reshape(-1, f.getnchannels())
         rate = f.getframerate()
-    mono = np.asarray(sound.astype(np.float32).mean(axis=1) / 32768, np.float32)
-    return mono if rate == MODEL_AUDIO_RATE else resample(mono, rate, MODEL_AUDIO_RATE)
+    mono: NDArray[np.float32] = np.asarray(sound.mean(axis=1, dtype=np.float32) / 32768, np.float32)
+    return resample(mono, rate, MODEL_AUDIO_RATE)
 
 
 def read_picture(file: Path) -> NDArray[np.uint8]:
@@ -128,7 +128,8 @@ def read_points(file: Path, unit_m: float) -> NDArray[np.float32]:
     points = np.loadtxt(file, delimiter=",", dtype=np.float32, ndmin=2)
     if points.shape[1] != 3:
         raise BadRecording(f"{file} has {points.shape[1]} columns; x,y,z are expected")
-    return points * np.float32(unit_m)
+    points *= np.float32(unit_m)
+    return points
 
 
 def read_bs2(file: Path) -> Events:

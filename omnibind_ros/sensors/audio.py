@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.core.errors import BadMessage
-from omnibind_ros.sensors.adaptor import Check, Sample, SensorAdaptor, stamp_and_frame
+from omnibind_ros.sensors.adaptor import Check, Sample, stamp_and_frame
 from omnibind_ros.sensors.audio_formats import Resampler, decode_pcm
 from omnibind_ros.sensors.gesture import Gesture, newest_gesture
+from omnibind_ros.sensors.gesture_adaptor import GestureAdaptor
 from omnibind_ros.sensors.ring import Ring
 
 
@@ -32,7 +33,7 @@ class AudioFormat:
         fft: samples per spectrum (Hann window of `frame_s`), one every `step_s`.
         mels, low_hz, high_hz: the mel filter bank.
         range_db: what is this far below the loudest spot counts as silence.
-        pause_s: silence that ends an utterance.
+        pause_s: silence that ends an utterance; the stop in 'eight' is silent for up to 0.2 s.
         silence_db: level (dB re full scale) below which nothing is heard.
         activity_db: an utterance is what is at most this far below its window's loudest frame.
     """
@@ -47,7 +48,7 @@ class AudioFormat:
     low_hz: float = 60.0
     high_hz: float = 3900.0
     range_db: float = 60.0
-    pause_s: float = 0.15
+    pause_s: float = 0.25
     silence_db: float = -66.0
     activity_db: float = 36.0
 
@@ -68,7 +69,7 @@ class AudioFormat:
         return 1 + (self.samples - self.frame) // self.step
 
 
-class AudioAdaptor(SensorAdaptor):
+class AudioAdaptor(GestureAdaptor):
     """`audio_common_msgs/AudioData` or `AudioDataStamped`.
 
     A raw sample is float32 [n], mono in [-1, 1] at `format.rate`.
@@ -81,7 +82,8 @@ class AudioAdaptor(SensorAdaptor):
     """
 
     modality = "audio"
-    stream = True
+    nothing_happens = "silence"
+    no_pauses = "sound without pauses"
     Format = AudioFormat
     format: AudioFormat
 
@@ -131,23 +133,8 @@ class AudioAdaptor(SensorAdaptor):
         self._since_hop %= self._hop
         self._ring.push(self._resampler(np.concatenate(self._waiting)))
         self._waiting.clear()
-        stamp, frame_id = stamp_and_frame(message)
-        return self._look(stamp, frame_id)
-
-    def _look(self, stamp: int, frame_id: str) -> list[Sample]:
         window = self._ring.view
-        utterance = self._newest_utterance(window)
-        if utterance is None:
-            return [Sample(self.nothing, stamp, frame_id, 0.0, "silence")]
-        cut = not (utterance.begun and utterance.ended)
-        fills_window = not (utterance.begun or utterance.ended)
-        if cut and not fills_window:
-            return []
-        raw = window[utterance.start : utterance.end]
-        verdict = self.check(raw)
-        if fills_window:
-            verdict = Check(min(verdict.quality, 0.5), verdict.reason or "sound without pauses")
-        return [Sample(self.prepare(raw), stamp, frame_id, verdict.quality, verdict.reason)]
+        return self.cut_out(window, self._newest_utterance(window), *stamp_and_frame(message))
 
     def _newest_utterance(self, window: NDArray[np.float32]) -> Gesture | None:
         """The newest utterance in samples; complete ones first."""

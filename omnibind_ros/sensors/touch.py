@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.core.errors import BadMessage
-from omnibind_ros.sensors.adaptor import Check, Sample, SensorAdaptor, stamp_and_frame
+from omnibind_ros.sensors.adaptor import Check, Sample, stamp_and_frame
 from omnibind_ros.sensors.gesture import newest_gesture
+from omnibind_ros.sensors.gesture_adaptor import GestureAdaptor
 from omnibind_ros.sensors.image_encodings import decode_image, to_intensity
 from omnibind_ros.sensors.ring import Ring
 
@@ -49,11 +50,12 @@ class TouchFormat:
         return round(self.rate * self.window_s)
 
 
-class TouchAdaptor(SensorAdaptor):
+class TouchAdaptor(GestureAdaptor):
     """`sensor_msgs/Image` frames (mono8, 32FC1, ...); raw sample: float32 [T,H,W] in [0, 1]."""
 
     modality = "touch"
-    stream = True
+    nothing_happens = "no contact"
+    no_pauses = "contact without pauses"
     Format = TouchFormat
     format: TouchFormat
 
@@ -86,8 +88,8 @@ class TouchAdaptor(SensorAdaptor):
             return []
         self._since_hop = 0
         self._take_in()
-        stamp, frame_id = stamp_and_frame(message)
-        return self._look(stamp, frame_id)
+        stroke = newest_gesture(self._touched.view, self._pause)
+        return self.cut_out(self._ring.view, stroke, *stamp_and_frame(message))
 
     def _decode(self, message: Any) -> NDArray[Any]:
         """One good frame [H,W] as the message has it: uint8, uint16 or float32."""
@@ -109,21 +111,6 @@ class TouchAdaptor(SensorAdaptor):
             frames = frames / np.float32(np.iinfo(frames.dtype).max)
         self._ring.push(frames)
         self._touched.push(self._active(frames))
-
-    def _look(self, stamp: int, frame_id: str) -> list[Sample]:
-        window = self._ring.view
-        stroke = newest_gesture(self._touched.view, self._pause)
-        if stroke is None:
-            return [Sample(self.nothing, stamp, frame_id, 0.0, "no contact")]
-        cut = not (stroke.begun and stroke.ended)
-        fills_window = not (stroke.begun or stroke.ended)
-        if cut and not fills_window:
-            return []
-        raw = window[stroke.start : stroke.end]
-        verdict = self.check(raw)
-        if fills_window:
-            verdict = Check(min(verdict.quality, 0.5), verdict.reason or "contact without pauses")
-        return [Sample(self.prepare(raw), stamp, frame_id, verdict.quality, verdict.reason)]
 
     def _active(self, frames: NDArray[np.float32]) -> NDArray[np.bool_]:
         active: NDArray[np.bool_] = frames.reshape(len(frames), -1).max(axis=1) >= self.format.contact
