@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from omnibind_ros.cli import options
+from omnibind_ros.config.resources import MANIFEST
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.readers import read_recordings
 from omnibind_ros.data.recipe import load_recipe
@@ -52,9 +53,15 @@ def evaluate(
     if not recordings:
         raise ConfigError(f"the {split.value} split of recipe {plan.name!r} is empty below {root}")
     scores = evaluate_bundle(loaded, plan, recordings, seed=seed)
+    seen = loaded.manifest.provenance.trained_on in ("all", split.value)
     if json_file is not None:
-        json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+        json_file.write_text(json.dumps({**scores.to_json(), "seen_in_training": seen}, indent=2) + "\n")
     Console().print(_table(scores))
+    if seen:
+        typer.echo(
+            f"Bundle {loaded.name!r} was trained on these recordings; what it scores on held-back ones is in "
+            f"{loaded.folder / MANIFEST}."
+        )
 
 
 def _table(scores: Evaluation) -> Table:

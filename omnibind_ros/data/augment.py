@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from omnibind_ros.sensors.events import Events
 
-_EVENT_WINDOW_NS = 300_000_000
-
 Augment = Callable[[Any, np.random.Generator], Any]
 
 
@@ -34,33 +32,19 @@ def augment_audio(sound: NDArray[np.float32], rng: np.random.Generator) -> NDArr
 
 
 def augment_event(events: Events, rng: np.random.Generator) -> Events:
-    """The window opened at another moment; other speed and thresholds; noise events.
-
-    A robot's window is not aligned with what it sees: it may hold only the end or the beginning of a
-    movement, or the end of one and, after a pause, the beginning of the next.
-    """
+    """The window opened at another moment of the saccades; another speed; other thresholds; noise events."""
+    duration = int(events.t[-1] - events.t[0]) + 1 if len(events) else 1
     keep = rng.random(len(events)) < rng.uniform(0.6, 1.0)
-    t = ((events.t[keep] - events.t[0]) * rng.uniform(0.9, 1.1)).astype(np.int64)
-    column, row, p = events.x[keep].astype(np.int64), events.y[keep].astype(np.int64), events.p[keep]
-    length = int(t[-1]) + 1 if len(t) else _EVENT_WINDOW_NS
-    opened = 0
-    case = rng.random()
-    if case < 0.2:
-        opened = int(rng.uniform(-0.65, 0.65) * length)
-    elif case < 0.5:
-        pause = int(rng.uniform(0.02e9, 0.15e9))
-        opened = int(rng.uniform(0, length + pause))
-        dx, dy = rng.integers(-2, 3, 2)
-        t, p = np.concatenate([t, t + length + pause]), np.concatenate([p, p])
-        column, row = np.concatenate([column, column + dx]), np.concatenate([row, row + dy])
-    t = t - opened
-    inside = (t >= 0) & (t < _EVENT_WINDOW_NS)
-    inside &= (column >= 0) & (column < events.width) & (row >= 0) & (row < events.height)
-    noise = int(rng.integers(5, 250))
-    t = np.concatenate([t[inside], rng.integers(0, _EVENT_WINDOW_NS, noise), [_EVENT_WINDOW_NS - 1]])
-    x = np.concatenate([column[inside], rng.integers(0, events.width, noise + 1)]).astype(np.uint16)
-    y = np.concatenate([row[inside], rng.integers(0, events.height, noise + 1)]).astype(np.uint16)
-    p = np.concatenate([p[inside], rng.random(noise + 1) < 0.5])
+    t = events.t[keep] - events.t[0]
+    x, y, p = events.x[keep], events.y[keep], events.p[keep]
+    if rng.random() < 0.7:
+        t = (t + rng.integers(duration)) % duration
+    t = (t * rng.uniform(0.8, 1.2)).astype(np.int64)
+    noise = rng.integers(0, 250)
+    t = np.concatenate([t, rng.integers(0, duration, noise)])
+    x = np.concatenate([x, rng.integers(0, events.width, noise)]).astype(np.uint16)
+    y = np.concatenate([y, rng.integers(0, events.height, noise)]).astype(np.uint16)
+    p = np.concatenate([p, rng.random(noise) < 0.5])
     order = np.argsort(t, kind="stable")
     return Events(x[order], y[order], t[order], p[order], events.width, events.height)
 

@@ -38,8 +38,10 @@ def read_recordings(
         raise BadRecording(f"no folder of recordings at {root}; set --root or OMNIBIND_DATA")
     files = _all_files(root)
     wanted = [s for s in recipe.sources if modalities is None or s.modality in modalities]
+    if not wanted:
+        raise BadRecording(f"recipe {recipe.name!r} has no recordings of {', '.join(modalities or ())}")
     found = [r for source in wanted for r in read_source(source, files, root) if label in (None, r.label)]
-    if wanted and not found:
+    if not found:
         what = f" of label {label!r}" if label else ""
         raise BadRecording(
             f"no recordings{what} for {', '.join(s.name for s in wanted)} below {root}; "

@@ -44,6 +44,7 @@ def write_bundle(
     calibration: Calibration,
     *,
     max_sensors: int,
+    trained_on: str,
     metrics: Mapping[str, Any],
 ) -> Bundle:
     """Write a bundle and read it back; an older one in its place is replaced only when the new one is whole.
@@ -51,6 +52,7 @@ def write_bundle(
     Args:
         encoders: by modality, in the order of the fusion model's ids.
         centres: float32 [K, D], one centre a label.
+        trained_on: `all`, or the split that the students were trained on.
         metrics: measured on held-back recordings, for the manifest.
     """
     new = folder.with_name(folder.name + ".new")
@@ -77,6 +79,7 @@ def write_bundle(
                     *({"name": f"{s.modality}: {s.name}", "licence": s.licence} for s in recipe.sources),
                     {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.simulation"},
                 ],
+                "trained_on": trained_on,
                 "metrics": dict(metrics),
                 "tools": {name: version(name) for name in ("torch", "onnx", "numpy", "lightning")},
                 "created": date.today().isoformat(),

@@ -127,6 +127,8 @@ class Provenance(StrictModel):
     """Where the bundle comes from."""
 
     data: Annotated[tuple[DataSource, ...], Strict(False)] = ()
+    trained_on: str = ""
+    """which recordings of the data: `all`, or the split"""
     metrics: dict[str, JsonValue] = Field(default_factory=dict)
     tools: dict[str, str] = Field(default_factory=dict)
     """versions of what made it"""

@@ -1,7 +1,8 @@
 """Event cameras: about 300 ms of events, counted in time slices, polarities apart.
 
-The window moves on by `hop_s` of sensor time. Counts are compressed by a logarithm: a hot pixel must not
-outshine an edge.
+A movement with a pause before and after it is taken as a whole, once; of movement without pauses, the newest
+`window_s` every `hop_s` of sensor time. Counts are compressed by a logarithm: a hot pixel must not outshine
+an edge.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from omnibind_ros.sensors.adaptor import Check, Sample, SensorAdaptor, stamp_and
 from omnibind_ros.sensors.event_array import decode_event_array
 from omnibind_ros.sensors.events import Events
 from omnibind_ros.sensors.evt3 import Evt3Decoder
+from omnibind_ros.sensors.gesture import newest_gesture
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class EventFormat:
         size: side of the square model input; larger sensors are binned down, their centre square is used.
         window_s, hop_s: length of a sample, and how often one is taken.
         slices: time slices of a window; the model input has 2 x slices channels, negative polarity first.
+        pause_s: stillness that ends a movement.
+        still: share of the busiest moment's event rate up to which nothing moves.
         few, enough: events a window at which quality is 0 and 1.
     """
 
@@ -33,11 +37,15 @@ class EventFormat:
     window_s: float = 0.3
     hop_s: float = 0.1
     slices: int = 6
+    pause_s: float = 0.06
+    still: float = 0.1
     few: int = 150
     enough: int = 600
 
 
 _LONGEST_GAP_NS = 5_000_000_000
+_MOMENT_NS = 10_000_000  # event rates are told apart at this resolution
+_LONGER = 1.1  # than a window: a movement that is not waited for any longer
 _MANY_WORDS = 1 << 16  # decoding more than this together saves nothing
 
 
@@ -52,6 +60,9 @@ class EventAdaptor(SensorAdaptor):
     def __init__(self, format: EventFormat | None = None) -> None:
         super().__init__(format)
         self._window, self._hop = round(self.format.window_s * 1e9), round(self.format.hop_s * 1e9)
+        self._pause = round(self.format.pause_s * 1e9 / _MOMENT_NS)
+        # A whole movement with the pauses around it, though the next may have begun by the time of a look.
+        self._moments = 2 * (self._window // _MOMENT_NS + self._pause)
         self.reset()
 
     def reset(self) -> None:
@@ -59,6 +70,12 @@ class EventAdaptor(SensorAdaptor):
         self._decoder = Evt3Decoder()
         self._next_look: int | None = None
         self._stamp = 0
+        self._forget_movement()
+
+    def _forget_movement(self) -> None:
+        self._counts = np.zeros(self._moments, np.int64)
+        self._last_moment = 0
+        self._taken_until = 0
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -82,13 +99,48 @@ class EventAdaptor(SensorAdaptor):
         if now < self._next_look:
             return []
         self._next_look = now + self._hop - (now - self._next_look) % self._hop
-        self._bursts = [burst for burst in self._bursts if burst.t[-1] >= now - self._window]
+        self._bursts = [b for b in self._bursts if b.t[-1] >= now - self._moments * _MOMENT_NS]
         if not self._bursts:
             return [Sample(self.nothing, now, frame_id, 0.0, "no events")]
-        recent = Events.concatenate(self._bursts).between(now - self._window, now + 1)
+        end = self._end_of_newest(now)
+        if end is None:
+            return []
+        near = [b for b in self._bursts if b.t[-1] >= end - self._window]
+        recent = Events.concatenate(near).between(end - self._window, end + 1)
         verdict = self.check(recent)
         data = self.prepare(recent) if verdict.quality > 0 else self.nothing
         return [Sample(data, now, frame_id, verdict.quality, verdict.reason)]
+
+    def _end_of_newest(self, now: int) -> int | None:
+        """Where the window to encode ends; None while a movement is going on that may still become whole."""
+        self._advance(now // _MOMENT_NS)
+        first = self._last_moment + 1 - self._moments
+        active = self._counts > max(1.0, self.format.still * self._counts.max())
+        active[: max(0, self._taken_until // _MOMENT_NS + self._pause - first)] = False
+        movement = newest_gesture(active, self._pause)
+        if movement is None:
+            return now if now - self._taken_until > self._window else None
+        end = min(now, (first + movement.end) * _MOMENT_NS)
+        if (movement.end - movement.start) * _MOMENT_NS > _LONGER * self._window:
+            return end
+        if movement.begun and movement.ended:
+            self._taken_until = end
+            return end
+        return None
+
+    def _count(self, burst: Events) -> None:
+        """Add a burst to the events of each of the last moments."""
+        moment = burst.t // _MOMENT_NS
+        self._advance(int(moment[-1]))
+        index = moment - (self._last_moment + 1 - self._moments)
+        self._counts += np.bincount(index[np.searchsorted(index, 0) :], minlength=self._moments)
+
+    def _advance(self, moment: int) -> None:
+        passed = min(moment - self._last_moment, self._moments)
+        if passed > 0:
+            self._counts[:-passed] = self._counts[passed:]
+            self._counts[-passed:] = 0
+            self._last_moment = moment
 
     def _can_wait(self, stamp: int) -> bool:
         """Is a packet stamped `stamp` over before the next look? It lasts about as long as the last one did.
@@ -107,7 +159,9 @@ class EventAdaptor(SensorAdaptor):
                 continue
             if self._bursts and not _continues(self._bursts[-1], burst):
                 self._bursts, self._next_look = [], None
+                self._forget_movement()
             self._bursts.append(burst)
+            self._count(burst)
 
     def check(self, raw: Events) -> Check:
         few, enough = self.format.few, self.format.enough

@@ -199,6 +199,7 @@ class TrainingRun:
             self.anchors.centres,
             calibration,
             max_sensors=FusionPlan().max_sensors,
+            trained_on="all" if stage == "final" else "train",
             metrics=_summary(metrics),
         )
 

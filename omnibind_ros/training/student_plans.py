@@ -68,8 +68,8 @@ PLANS: dict[str, StudentPlan] = {
         InputAugment(
             rotation=12, scale=0.15, stretch=0.1, shift_x=0.1, shift_y=0.1, shear=0.15, gain=0.3, noise=0.1
         ),
-        variants=8,
-        samples=260_000,
+        variants=6,
+        samples=150_000,
     ),
     "touch": StudentPlan(
         StudentConfig((48, 96), stem_stride=1, dropout=0.3),

@@ -32,6 +32,8 @@ def test_scores_of_whatever_is_below_the_root(tmp_path: Path) -> None:
     assert all(0 <= s["accuracy"] <= 1 for s in [*found["modalities"].values(), *found["subsets"]])
     assert ["audio", "image", "touch"] in [s["modalities"] for s in found["subsets"]]
     assert "audio" in done.stdout
+    assert found["seen_in_training"]
+    assert "was trained on these recordings" in " ".join(done.stdout.split())
 
 
 def test_mistakes_are_one_line_and_exit_2(tmp_path: Path) -> None:

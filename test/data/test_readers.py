@@ -93,6 +93,11 @@ def test_one_label_of_one_modality(tiny_root):
     assert {r.label for r in read_recordings(RECIPE, tiny_root, ("audio",), label="3")} == {"3"}
 
 
+def test_a_modality_without_recordings_is_refused(tiny_root):
+    with pytest.raises(BadRecording, match="no recordings of text"):
+        read_recordings(RECIPE, tiny_root, ("text",))
+
+
 def test_a_missing_root_or_source_says_where_it_looked(tiny_root, tmp_path):
     with pytest.raises(BadRecording, match="no folder"):
         read_recordings(RECIPE, tmp_path / "nowhere")

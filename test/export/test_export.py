@@ -40,6 +40,7 @@ def written(tmp_path_factory):
         centres,
         Calibration((5.0, 9.0), 0.2),
         max_sensors=4,
+        trained_on="train",
         metrics={},
     )
     return bundle, students, fusion, centres
@@ -89,7 +90,16 @@ def test_an_old_bundle_is_replaced_only_by_a_whole_one(written, tmp_path):
     encoders = {m: TrainedEncoder(s, make_adaptor(m), {}) for m, s in students.items()}
     with pytest.raises(Exception, match=r"scale_by_count"):
         write_bundle(
-            folder, RECIPE, SPACE, encoders, fusion, centres, Calibration((-1.0,)), max_sensors=4, metrics={}
+            folder,
+            RECIPE,
+            SPACE,
+            encoders,
+            fusion,
+            centres,
+            Calibration((-1.0,)),
+            max_sensors=4,
+            trained_on="train",
+            metrics={},
         )
     assert (folder / "old").exists()
 

@@ -268,8 +268,33 @@ def test_events_are_windowed_by_sensor_time():
     assert all(s.quality > 0.5 for s in samples)
     stamps = np.array([s.stamp for s in samples])
     assert (np.diff(stamps) >= 90 * MS).all()
-    first = adaptor.prepare(raw.between(0, int(samples[0].stamp - T0) + 1))
-    assert np.abs(first - samples[0].data).mean() < 0.05
+    end = int(samples[0].stamp - T0) + 1
+    first = adaptor.prepare(twice.between(end - 300 * MS, end))
+    assert np.abs(first - samples[0].data).mean() < 0.01
+
+
+def test_a_movement_between_pauses_is_taken_whole_and_once():
+    raws = [Scene(4, seed).sample("event") for seed in range(4)]
+    rng = np.random.default_rng(0)
+    parts = []
+    for number, raw in enumerate(raws):
+        begin = number * 450 * MS
+        parts.append(raw.shifted(begin))
+        stray = np.sort(rng.integers(begin + int(raw.t[-1]), begin + 450 * MS, 6))
+        parts.append(
+            Events(np.full(6, 3, np.uint16), np.full(6, 5, np.uint16), stray, np.ones(6, bool), 34, 34)
+        )
+    quiet = np.arange(1_800 * MS, 3_000 * MS, 20 * MS)
+    ones = np.ones(len(quiet), np.uint16)
+    parts.append(Events(ones, ones, quiet, ones > 0, 34, 34))
+    adaptor = make_adaptor("event")
+    samples = feed_all(adaptor, packets(Events.concatenate(parts), T0))
+    moved = [s for s in samples if s.quality > 0]
+    # The first may have begun before the camera was listened to.
+    for sample, raw in zip(moved[-3:], raws[-3:], strict=True):
+        assert np.abs(sample.data - adaptor.prepare(raw)).mean() < 0.05
+    assert 3 <= len(moved) <= 4
+    assert samples[-1].quality == 0
 
 
 def test_packets_decoded_by_the_hop_make_the_samples_of_packets_decoded_one_by_one():
