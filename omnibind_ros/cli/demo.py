@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Exit, Option
 
+from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.recipe import load_recipe
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.standalone.demo import SENSORS, Interrupted, Outcome, Scene, run_demo
@@ -38,7 +39,7 @@ def demo(
     Exit status 1: an answer was wrong while two healthy sensors or more were live, or a change was noticed
     too late.
     """
-    _check(label, bundle)
+    _check(label, bundle, root, json_file)
     scene = Scene(label, root, seed=seed, bundle=bundle, pace=duration_scale)
     console = Console()
     title = f"demo · {'recordings' if root else 'simulated sensors'} of {label}"
@@ -99,16 +100,18 @@ def _event(event: Event) -> Text:
     limit = "" if event.limit_ms is None else f"{event.limit_ms:.0f} ms"
     line = Text(f" {event.at_s:6.1f}s  {event.what:34} {noticed:>8} {limit:>7} ")
     line.append("✓ " if event.ok else "✗ ", style="green" if event.ok else "bold red")
-    if event.answer is None:
-        return line
-    if event.answer.label is None:
+    if event.answer is None or event.answer.label is None:
         return line.append("none", style="bright_black")
     style = {True: "green", False: "bold red", None: ""}[event.right]
     return line.append(f"{event.answer.label} {event.answer.score:.0%}", style=style)
 
 
-def _check(label: str, bundle: str) -> None:
-    """Refuse now what every process would refuse later."""
+def _check(label: str, bundle: str, root: Path | None, json_file: Path | None) -> None:
+    """Refuse now what every process would refuse later, and what could not be written in the end."""
+    if root and not root.is_dir():
+        raise ConfigError(f"--root {root}: there is no such folder of recordings")
+    if json_file and not json_file.parent.is_dir():
+        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
     load_recipe("digits").check_label(label)
     loaded = Bundle.load(bundle)
     for modality in SENSORS.values():

@@ -48,6 +48,8 @@ def evaluate(
     """
     if root is None:
         raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA")
+    if json_file and not json_file.parent.is_dir():
+        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
     plan, loaded = load_recipe(recipe), Bundle.load(bundle)
     recordings = select(read_recordings(plan, root), plan, split.value)
     if not recordings:

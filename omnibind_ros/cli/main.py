@@ -1,6 +1,8 @@
 """`omnibind`: one command line for robot and host. A command's module is imported when it is called.
 
-Every mistake of a user is one line on stderr and exit status 2; `--debug` shows the traceback.
+Every mistake of a user is one line on stderr and exit status 2: trying again would not help. Anything else
+that goes wrong, a network that cannot be used or a fault of ours, is one line and exit status 1. `--debug`
+shows the traceback.
 """
 
 from __future__ import annotations
@@ -14,17 +16,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from omnibind_ros.core.errors import ConfigError, OmniBindError
+from omnibind_ros.core.errors import ConfigError, OmniBindError, TransportError
 from omnibind_ros.core.names import nearest
 
 _log = logging.getLogger("omnibind")
+
+_FAILED, _MISTAKE = 1, 2
 
 
 @dataclass(frozen=True)
 class Command:
     """A command `name` is the function `name` of the module `omnibind_ros.cli.<name>`.
 
-    extra: what to install if one of its imports is missing, as in `pip install omnibind_ros[<extra>]`.
+    extra: what to install if one of its imports is missing, as in `pip install ".[<extra>]"`.
     """
 
     summary: str
@@ -89,7 +93,7 @@ def main() -> None:
         if _log.isEnabledFor(logging.DEBUG):
             raise
         typer.echo(f"omnibind: {_one_line(error)}", err=True)
-        status = 2
+        status = _MISTAKE if _is_mistake(error) else _FAILED
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -101,12 +105,19 @@ def _function(name: str) -> Any:
         if not extra or (error.name or "").startswith("omnibind_ros"):
             raise
         raise ConfigError(
-            f"'omnibind {name}' needs the Python module {error.name!r}: pip install 'omnibind_ros[{extra}]'"
+            f"'omnibind {name}' needs the Python module {error.name!r}: "
+            f'pip install ".[{extra}]" in the checkout of omnibind_ros'
         ) from error
 
 
-def _one_line(error: Exception) -> str:
+def _is_mistake(error: Exception) -> bool:
+    if isinstance(error, OmniBindError):
+        return not isinstance(error, TransportError)
     # The command line's own mistakes are of a class that differs between versions of typer.
+    return hasattr(error, "format_message")
+
+
+def _one_line(error: Exception) -> str:
     if isinstance(error, OmniBindError):
         text = str(error)
     elif hasattr(error, "format_message"):

@@ -1,7 +1,6 @@
 """The robot file: which bundle, which sensors on which topics, and how fusion treats them.
 
-One file for both shells: `omnibind up robot.yaml` and `ros2 launch omnibind_ros fusion.launch.py`. Every key
-but a sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them by example.
+One file for `omnibind up robot.yaml`, and for the ROS 2 launch files to come. Every key but a sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them by example.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class OmniBindError(Exception):
-    """Anything this package refuses. The command line prints it as one line and exits 2."""
+    """Anything this package refuses. The command line prints it as one line and exits 2 (1 if it may pass)."""
 
 
 class BadMessage(OmniBindError):

@@ -1,8 +1,8 @@
 """Event cameras: about 300 ms of events, counted in time slices, polarities apart.
 
-A movement with a pause before and after it is taken as a whole, once; of movement without pauses, the newest
-`window_s` every `hop_s` of sensor time. Counts are compressed by a logarithm: a hot pixel must not outshine
-an edge.
+Every `hop_s` of sensor time the newest movement with a pause before and after it is taken as a whole; of
+movement without pauses, the newest `window_s`. Counts are compressed by a logarithm: a hot pixel must not
+outshine an edge.
 """
 
 from __future__ import annotations
@@ -75,7 +75,6 @@ class EventAdaptor(SensorAdaptor):
     def _forget_movement(self) -> None:
         self._counts = np.zeros(self._moments, np.int64)
         self._last_moment = 0
-        self._taken_until = 0
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -114,19 +113,14 @@ class EventAdaptor(SensorAdaptor):
     def _end_of_newest(self, now: int) -> int | None:
         """Where the window to encode ends; None while a movement is going on that may still become whole."""
         self._advance(now // _MOMENT_NS)
-        first = self._last_moment + 1 - self._moments
         active = self._counts > max(1.0, self.format.still * self._counts.max())
-        active[: max(0, self._taken_until // _MOMENT_NS + self._pause - first)] = False
         movement = newest_gesture(active, self._pause)
         if movement is None:
-            return now if now - self._taken_until > self._window else None
-        end = min(now, (first + movement.end) * _MOMENT_NS)
-        if (movement.end - movement.start) * _MOMENT_NS > _LONGER * self._window:
-            return end
-        if movement.begun and movement.ended:
-            self._taken_until = end
-            return end
-        return None
+            return now
+        long = (movement.end - movement.start) * _MOMENT_NS > _LONGER * self._window
+        if not long and not (movement.begun and movement.ended):
+            return None
+        return min(now, (self._last_moment + 1 - self._moments + movement.end) * _MOMENT_NS)
 
     def _count(self, burst: Events) -> None:
         """Add a burst to the events of each of the last moments."""
@@ -185,8 +179,10 @@ class EventAdaptor(SensorAdaptor):
             y = (raw.y.astype(np.intp) - (raw.height - side) // 2) * f.size // side
             cell += y * f.size + x
             cell = cell[(x >= 0) & (x < f.size) & (y >= 0) & (y < f.size)]
-        counts = np.bincount(cell, minlength=2 * f.slices * f.size**2).astype(np.float32)
-        return np.log1p(counts, out=counts).reshape(self.input_shape)
+        counts = np.bincount(cell, minlength=2 * f.slices * f.size**2)
+        # Few different counts, many cells: looking a logarithm up is a tenth of the work of taking it.
+        logarithms = np.log1p(np.arange(counts.max() + 1, dtype=np.float32))
+        return logarithms[counts].reshape(self.input_shape)
 
 
 def _continues(before: Events, burst: Events) -> bool:

@@ -16,13 +16,20 @@ GRACE_S = 3.0
 
 _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
+# `-m` would search the current folder first, and import a stray typer.py or a checkout called omnibind_ros.
+# The package is looked for where ours is, and everything else as ever, but never in the current folder.
+_RUN_OMNIBIND = (
+    f"import sys; sys.path = [{str(Path(__file__).parents[2])!r}, *filter(None, sys.path)]; "
+    "import omnibind_ros; del sys.path[0]; from omnibind_ros.cli.main import main; main()"
+)
+
 OnLine = Callable[[str, str], None]
 """Told of a line of output: the child's name and the line without its end. On a thread of the child's."""
 
 
 def omnibind(*arguments: object) -> tuple[str, ...]:
-    """The command line of an `omnibind` command run by this Python."""
-    return (sys.executable, "-m", "omnibind_ros.cli.main", *map(str, arguments))
+    """The command line of an `omnibind` command of this very package, run by this Python, in any folder."""
+    return (sys.executable, "-c", _RUN_OMNIBIND, *map(str, arguments))
 
 
 class Child:

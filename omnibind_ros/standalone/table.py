@@ -43,20 +43,20 @@ _MARKS: dict[SensorState | None, tuple[str, str]] = {
 
 
 def render(picture: Picture, title: str = "", width: int = WIDTH) -> Group:
-    """The live table: the answer large, its runners-up, a line per sensor."""
+    """The live table: the answer large, its runners-up, a line per sensor and one below it for a warning."""
     return Group(
         _headline(picture, title),
         Text(),
         *_answer(picture),
         Text(),
         Text(_HEADER, style="bright_black"),
-        *(_sensor(sensor, width - _BEFORE_REASON) for sensor in picture.sensors),
+        *(line for sensor in picture.sensors for line in _sensor(sensor, width)),
         Text(),
     )
 
 
 def changes(before: Picture, after: Picture) -> list[str]:
-    """What is different, a line each: sensors that changed state, another answer, another set of sensors."""
+    """What is different, a line each: a sensor's state or first warning, the answer, the set of sensors."""
     known = {sensor.sensor: sensor for sensor in before.sensors}
     lines = []
     for sensor in after.sensors:
@@ -65,6 +65,8 @@ def changes(before: Picture, after: Picture) -> list[str]:
             reason = "" if sensor.is_live or not sensor.reason else f": {sensor.reason}"
             kind = f" ({sensor.modality})" if sensor.modality else ""
             lines.append(f"{sensor.sensor}{kind} is {sensor.state.value}{reason}")
+        if sensor.warning and (was is None or not was.warning):
+            lines.append(f"{sensor.sensor} has a warning: {sensor.warning}")
     if _gist(before) != _gist(after):
         lines.append(_sentence(after))
     return lines
@@ -181,7 +183,7 @@ def _ranked(label: LabelScore, first: bool, style: str) -> Text:
     return _line((name, name_style), (bar, bar_style), (f"{label.score:>6.0%}", name_style))
 
 
-def _sensor(sensor: SensorPicture, reason_width: int) -> Text:
+def _sensor(sensor: SensorPicture, width: int) -> list[Text]:
     mark, style = _MARKS[sensor.state]
     word = sensor.state.value if sensor.state else "?"
     name_style = "" if sensor.is_live else "bright_black"
@@ -189,13 +191,16 @@ def _sensor(sensor: SensorPicture, reason_width: int) -> Text:
         (f" {_fit(sensor.sensor, 14)} {_fit(sensor.modality, 11)} ", name_style), (f"{mark} {word:7}", style)
     )
     if not sensor.is_live:
-        return line.append(_fit(sensor.reason, reason_width).rstrip(), style="bright_black")
+        return [line.append(_fit(sensor.reason, width - _BEFORE_REASON).rstrip(), style="bright_black")]
     numbers = (
         f"{_shown(sensor.rate_hz, '.1f'):>4} {_shown(sensor.age_s, '.1f', 's'):>6} "
         f"{_shown(sensor.quality, '.2f'):>4} {_shown(sensor.encode_ms, '.1f', 'ms'):>6}  "
     )
     bar = _fit(_bar(sensor.weight, _WEIGHT_BAR), _WEIGHT_BAR)
-    return line.append(numbers).append(bar, style="cyan").append(f"{sensor.weight:>5.0%}")
+    line.append(numbers).append(bar, style="cyan").append(f"{sensor.weight:>5.0%}")
+    if not sensor.warning:
+        return [line]
+    return [line, _line((_fit(f"   ! {sensor.warning}", width).rstrip(), "yellow"))]
 
 
 def _sentence(picture: Picture) -> str:

@@ -36,6 +36,7 @@ class SensorPicture:
         rate_hz: of its embeddings.
         age_s: of its latest embedding when fusion last reported.
         encode_ms: time of one inference.
+        warning: what is wrong with a sensor although it is live.
     """
 
     sensor: str
@@ -47,6 +48,7 @@ class SensorPicture:
     age_s: float | None = None
     quality: float | None = None
     encode_ms: float | None = None
+    warning: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -89,12 +91,14 @@ class RobotView:
         """Contributions arrived."""
         self._weights = {share.sensor: share.weight for share in contributions}
 
-    def diagnosed(self, name: str, message: str, values: Mapping[str, str], now: float) -> None:
+    def diagnosed(
+        self, name: str, message: str, values: Mapping[str, str], now: float, *, warns: bool = False
+    ) -> None:
         """A status arrived. Fusion's of a sensor are called `omnibind: x`, its encoder's `encoder_x: x`."""
         reporter, _, sensor = name.partition(": ")
         if "state" not in values:
             return
-        report = _Report(values, message.partition(": ")[2], now)
+        report = _Report(values, message.partition(": ")[2], now, warns)
         if reporter == "omnibind":
             self._by_fusion[sensor] = report
         elif reporter == f"encoder_{sensor}":
@@ -114,6 +118,7 @@ class RobotView:
         report = self._by_fusion.get(name, _NO_REPORT)
         state = _state(report.values.get("state"))
         reason = report.reason
+        warning = reason if report.warns and state is SensorState.LIVE and name in self._weights else ""
         # Contributions come with every answer, diagnostics once a second.
         if name in self._weights:
             state = SensorState.LIVE
@@ -132,6 +137,7 @@ class RobotView:
             age_s=report.number("age_s"),
             quality=report.number("quality"),
             encode_ms=encoder.number("encode_ms"),
+            warning=warning,
         )
 
     def _unfused(self, name: str, now: float) -> SensorPicture:
@@ -182,7 +188,8 @@ class Watch:
         with self._lock:
             for status in message.status:
                 values = {pair.key: pair.value for pair in status.values}
-                self._view.diagnosed(status.name, status.message, values, now)
+                warns = status.level == status.WARN
+                self._view.diagnosed(status.name, status.message, values, now, warns=warns)
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,7 @@ class _Report:
     values: Mapping[str, str]
     reason: str
     at: float
+    warns: bool = False
 
     def number(self, key: str) -> float | None:
         try:

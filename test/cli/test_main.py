@@ -1,4 +1,4 @@
-"""The command line: one line and status 2 for a mistake, and nothing imported that is not needed."""
+"""The command line: a line and status 2 for a mistake, 1 for a failure; nothing imported without need."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from omnibind_ros.cli import main as command_line
+from omnibind_ros.core.errors import BackendError, BadRecording, BundleError, TransportError
 
 
 def run(
@@ -57,6 +58,33 @@ def test_a_mistake_is_one_line_and_status_2(
     assert err.startswith("omnibind: ")
     assert err.count("\n") == 1
     assert said in err
+
+
+@pytest.mark.parametrize(
+    "error, expected, said",
+    [
+        (TransportError("cannot open a Zenoh session: in use"), 1, "cannot open a Zenoh session: in use"),
+        (KeyError("weights"), 1, "KeyError: 'weights' (a fault in omnibind; `omnibind --debug ...` shows"),
+        (OSError(28, "No space left"), 1, "No space left"),
+        (BundleError("damaged"), 2, "damaged"),
+        (BackendError("missing"), 2, "missing"),
+        (BadRecording("cannot be read"), 2, "cannot be read"),
+    ],
+)
+def test_what_may_go_well_another_time_is_status_1(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    expected: int,
+    said: str,
+) -> None:
+    def play() -> None:
+        raise error
+
+    monkeypatch.setattr("omnibind_ros.cli.play.play", play)
+    status, out, err = run(capsys, monkeypatch, "play")
+    assert (status, out, err.count("\n")) == (expected, "", 1)
+    assert err.startswith("omnibind: ") and said in err
 
 
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,4 +169,4 @@ def test_a_missing_extra_is_named(
         monkeypatch.delitem(sys.modules, module)
     status, _, err = run(capsys, monkeypatch, "train", "all", "digits")
     assert status == 2
-    assert "pip install 'omnibind_ros[train]'" in err
+    assert 'pip install ".[train]"' in err

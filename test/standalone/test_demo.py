@@ -54,6 +54,9 @@ def test_the_story_is_told_and_judged(
     out = capsys.readouterr().out
     assert "camera's encoder is killed" in out
     assert "answer: 5 (100%) from camera 100%" in out
+    judged = [line for line in out.splitlines() if "✓" in line or "✗" in line]
+    assert len(judged) == len(events)
+    assert not [line for line in judged if line.rstrip().endswith(("✓", "✗"))], "every event has an answer"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,8 @@ def test_the_story_is_told_and_judged(
     [
         (("--label", "fife"), "recipe 'digits' has no label 'fife'"),
         (("--bundle", "digist"), "no bundle 'digist'"),
+        (("--root", "nowhere"), "--root nowhere: there is no such folder"),
+        (("--json", "nowhere/demo.json"), "--json nowhere/demo.json: there is no folder nowhere"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_starts(

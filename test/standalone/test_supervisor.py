@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from transport_support import GENEROUS_S, wait_until
 
+from omnibind_ros.standalone.child import omnibind
 from omnibind_ros.standalone.supervisor import Backoff, Program, Supervisor
 
 SLEEPS = (sys.executable, "-c", "import time; print('up'); time.sleep(600)")
@@ -103,6 +104,21 @@ def test_a_refused_configuration_is_not_tried_again(
     assert "refused its configuration" in lines.next()
     wait_until(lambda: supervisor.idle, "the supervisor gives up")
     assert supervisor.refused == ("camera",)
+
+
+def test_what_lies_in_the_current_folder_is_not_imported(
+    tmp_path: Path,
+    supervise: Callable[..., Supervisor],
+    lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "omnibind_ros" / "config").mkdir(parents=True)
+    (tmp_path / "typer.py").write_text("raise SystemExit('a stray typer.py')\n")
+    monkeypatch.chdir(tmp_path)
+    supervisor = supervise(Program("player", omnibind("play", "missing.mcap"), respawn=False))
+    assert "player: omnibind: no bag at missing.mcap" in lines.next()
+    wait_until(lambda: supervisor.idle, "the player ends")
+    assert supervisor.refused == ("player",)
 
 
 def test_a_program_may_be_left_alone_when_it_ends(supervise: Callable[..., Supervisor], lines: Lines) -> None:

@@ -46,6 +46,24 @@ def test_a_sensor_that_does_not_count_says_why() -> None:
     assert "✖ faulty stuck: bit-identical" in row(FIVE, "thermal_camer…")
 
 
+def test_a_live_sensor_with_a_warning_keeps_its_numbers_and_says_it_below() -> None:
+    warning = "fresh; 2 encoders publish under this name: give each its own"
+    warned = replace(FIVE, sensors=(replace(CAMERA, warning=warning), MICROPHONE))
+    shown = lines(warned)
+    at = shown.index(row(FIVE, "camera"))
+    assert shown[at + 1] == f"   ! {warning}"
+    assert shown[at + 2] == row(FIVE, "microphone")
+    long = replace(FIVE, sensors=(replace(CAMERA, warning=warning * 9),))
+    assert max(len(line) for line in lines(long)) <= 79
+
+
+def test_a_warning_is_a_plain_line_when_it_appears() -> None:
+    warned = replace(FIVE, sensors=(replace(CAMERA, warning="2 encoders"), MICROPHONE, STUCK))
+    more = replace(FIVE, sensors=(replace(CAMERA, warning="3 encoders"), MICROPHONE, STUCK))
+    assert changes(FIVE, warned) == ["camera has a warning: 2 encoders"]
+    assert changes(warned, more) == changes(warned, FIVE) == []
+
+
 def test_the_answer_stands_large_beside_its_runners_up() -> None:
     text = "\n".join(lines(FIVE))
     for dots in letter("5"):

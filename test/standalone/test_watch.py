@@ -48,6 +48,20 @@ def test_a_live_sensor_has_what_fusion_and_its_encoder_know() -> None:
     )
 
 
+def test_a_live_sensor_may_have_a_warning() -> None:
+    view = RobotView()
+    values = {"state": "live", "modality": "image", "encoders": "2"}
+    view.diagnosed("omnibind: camera", "live: fresh; 2 encoders", values, 10.0, warns=True)
+    view.recognised(FIVE, 10.0)
+    view.contributed((Contribution("camera", 1.0),))
+    assert sensor(view.picture(10.0)).warning == "fresh; 2 encoders"
+    view.contributed(())
+    assert sensor(view.picture(10.0)).warning == ""
+    view.contributed((Contribution("camera", 1.0),))
+    by_fusion(view, "camera", "live", "fresh", 11.0)
+    assert sensor(view.picture(10.0)).warning == ""
+
+
 def test_contributions_are_newer_than_diagnostics() -> None:
     view = RobotView()
     by_fusion(view, "camera", "live", "fresh", 9.0)
