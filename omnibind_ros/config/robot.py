@@ -1,6 +1,7 @@
 """The robot file: which bundle, which sensors on which topics, and how fusion treats them.
 
-One file for `omnibind up robot.yaml`, and for the ROS 2 launch files to come. Every key but a sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them by example.
+One file for `omnibind up robot.yaml`, and for the ROS 2 launch files to come. Every key but a sensor's
+`modality` and `topic` has a default; `config/robot.yaml` explains them by example.
 """
 
 from __future__ import annotations

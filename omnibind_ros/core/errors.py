@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class OmniBindError(Exception):
-    """Anything this package refuses. The command line prints it as one line and exits 2 (1 if it may pass)."""
+    """Anything this package refuses. The command line prints it as one line and exits 2."""
 
 
 class BadMessage(OmniBindError):
@@ -32,4 +32,4 @@ class BackendError(OmniBindError):
 
 
 class TransportError(OmniBindError):
-    """The network session cannot be opened or used."""
+    """The network session cannot be opened or used. It may pass: the command line exits 1."""
