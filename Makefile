@@ -45,9 +45,10 @@ clean: ## remove environments, caches and builds; runs/ stays
 .venv-test/.ready: NEEDS = "$(TORCH)" -e ".[train,test]"
 .venv-train/.ready: NEEDS = "$(TORCH)" -e ".[train]"
 
+# An environment whose making was interrupted has no .ready, and is made anew.
 .venv-%/.ready: setup.py
 	@echo "$(@D): installing ..."; \
-	$(PYTHON) -m venv $(VENV_FLAGS) $(@D); \
+	$(PYTHON) -m venv $(if $(wildcard $@),,--clear) $(VENV_FLAGS) $(@D); \
 	$(@D)/bin/python -m pip install --quiet --quiet $(NEEDS); \
 	touch $@; \
 	echo "$(@D): ready after $$SECONDS s"
