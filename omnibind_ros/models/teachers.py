@@ -58,12 +58,6 @@ class Anchors:
     centres: NDArray[np.float32]
     origin: NDArray[np.float32]
 
-    def place(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Teacher embeddings [N,D] -> unit vectors [N,D] of the centred space."""
-        moved = vectors - self.origin
-        placed: NDArray[np.float32] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-        return placed
-
 
 def make_anchors(teacher: TextTeacher, descriptions: list[list[str]]) -> Anchors:
     """One centre a label out of many descriptions (UniBind, arXiv 2403.12532), centred over the labels."""

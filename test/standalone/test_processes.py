@@ -175,15 +175,16 @@ def test_bad_raw_messages_are_counted_and_disturb_nobody(robot: Robot) -> None:
     begun = time.monotonic()
     rng = np.random.default_rng(0)
     good = raw.image(TYPES, picture(2, rng), time.time_ns())
-    for fault in ({"data": good.data[:100]}, {"step": 3}, {"encoding": "rgb9"}):
+    for count, fault in enumerate(({"data": good.data[:100]}, {"step": 3}, {"encoding": "rgb9"}), start=1):
         fields = {name: getattr(good, name) for name in good.__dataclass_fields__ if name != "__msgtype__"}
         camera.publisher.publish(TYPES[IMAGE](**{**fields, **fault}))
-        time.sleep(0.05)  # each is to be seen; the newest would replace it
-    camera.publisher.publish_cdr(b"\0\1\0\0nonsense")
-    values = robot.witness.report(
-        "encoder_rough: rough", lambda values: values["rejected"] == "3" and values["malformed"] == "1"
-    )
+        # Each is to be counted before the next is sent, which would take its place.
+        values = robot.witness.report(
+            "encoder_rough: rough", lambda values, count=count: values["rejected"] == str(count)
+        )
     assert "rgb9" in values["message"]
+    camera.publisher.publish_cdr(b"\0\1\0\0nonsense")
+    robot.witness.report("encoder_rough: rough", lambda values: values["malformed"] == "1")
     camera.hangs.clear()
     robot.witness.until("rough", True, begun + 0.5)
     assert encoder.process.poll() is None
