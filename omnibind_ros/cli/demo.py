@@ -12,11 +12,12 @@ from typer import Exit, Option
 
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.demo.script import SENSORS, Interrupted, Outcome, Scene
+from omnibind_ros.demo.timeline import Event
 from omnibind_ros.inference.bundle import Bundle
-from omnibind_ros.standalone.demo import SENSORS, Interrupted, Outcome, Scene, run_demo
-from omnibind_ros.standalone.signals import stop_on_signals
-from omnibind_ros.standalone.table import Screen
-from omnibind_ros.standalone.timeline import Event
+from omnibind_ros.runtime.signals import stop_on_signals
+from omnibind_ros.screen.table import Screen
+from omnibind_ros.standalone.demo import run_standalone_demo
 
 _FAILED, _INTERRUPTED = 1, 130
 
@@ -45,7 +46,7 @@ def demo(
     title = f"demo · {'recordings' if root else 'simulated sensors'} of {label}"
     try:
         with stop_on_signals() as stop, Screen(console, title, plain=plain) as screen:
-            outcome = run_demo(scene, screen, stop)
+            outcome = run_standalone_demo(scene, screen, stop)
     except Interrupted:
         raise Exit(_INTERRUPTED) from None
     for line in timeline(outcome):

@@ -9,8 +9,8 @@ from typer import Option
 from omnibind_ros.cli import options
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.core.names import nearest
+from omnibind_ros.runtime.signals import stop_on_signals
 from omnibind_ros.standalone.encoder import EncoderProcess
-from omnibind_ros.standalone.signals import stop_on_signals
 
 
 def encoder(

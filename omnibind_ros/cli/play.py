@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,11 +18,13 @@ from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.core.modality import Modality
 from omnibind_ros.data.readers import read_recordings
 from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.runtime.player import play_samples, raw_topic, shuffled
+from omnibind_ros.runtime.signals import stop_on_signals
 from omnibind_ros.simulation.scene import Scene
 from omnibind_ros.standalone.bag import is_bag, play_bag
 from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.player import play_samples, shuffled
-from omnibind_ros.standalone.signals import stop_on_signals
+from omnibind_ros.standalone.qos import SENSOR_DATA
+from omnibind_ros.standalone.types import TYPES
 
 
 def play(
@@ -64,7 +67,10 @@ def play(
     samples = _samples(source, root, label, modality, simulated, loop is not False, seed)
     topic = topic or _usual_topic(modality)
     with stop_on_signals() as stop, Node(f"player_{modality}", namespace, domain, network) as node:
-        play_samples(node, topic, modality, samples, stop, rate=rate, fault=fault, seed=seed)
+        type_name, depth = raw_topic(modality)
+        publisher = node.publisher(topic, type_name, replace(SENSOR_DATA, depth=depth))
+        publisher.wait_for_subscriber()
+        play_samples(publisher.publish, TYPES, modality, samples, stop, rate=rate, fault=fault, seed=seed)
 
 
 def _samples(

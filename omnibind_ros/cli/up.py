@@ -13,12 +13,12 @@ from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.inference.bundle import Bundle
-from omnibind_ros.standalone.child import omnibind
+from omnibind_ros.runtime.child import omnibind
+from omnibind_ros.runtime.signals import stop_on_signals
+from omnibind_ros.screen.table import Screen
 from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.signals import stop_on_signals
 from omnibind_ros.standalone.supervisor import Program, Supervisor
-from omnibind_ros.standalone.table import Screen
-from omnibind_ros.standalone.watch import Watch
+from omnibind_ros.standalone.watch import watch
 
 
 def up(
@@ -46,15 +46,15 @@ def up(
         Node("supervisor", robot.namespace, domain, network) as node,
         Screen(Console(), f"{file.stem} · bundle {bundle.name}", plain=plain) as screen,
     ):
-        watch = Watch(node)
+        view = watch(node)
         supervisor = Supervisor(programs(robot, file), screen.hear, environment)
         supervisor.start()
         try:
             while not stop.wait(0.05) and not supervisor.idle:
-                screen.show(watch.picture())
+                screen.show(view.picture())
         finally:
             supervisor.stop()
-            screen.show(watch.picture())
+            screen.show(view.picture())
     if supervisor.refused:
         raise ConfigError(f"{file}: refused by {', '.join(supervisor.refused)}; see above")
 

@@ -8,10 +8,10 @@ from rich.console import Console
 from typer import Option
 
 from omnibind_ros.cli import options
+from omnibind_ros.runtime.signals import stop_on_signals
+from omnibind_ros.screen.table import Screen
 from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.signals import stop_on_signals
-from omnibind_ros.standalone.table import Screen
-from omnibind_ros.standalone.watch import Watch
+from omnibind_ros.standalone.watch import watch as look_at
 
 
 def watch(
@@ -32,6 +32,6 @@ def watch(
         Node("watch", namespace or "", domain, network) as node,
         Screen(Console(), node.namespace.strip("/"), plain=plain) as screen,
     ):
-        robot = Watch(node)
+        robot = look_at(node)
         while not stop.wait(0.05):
             screen.show(robot.picture())

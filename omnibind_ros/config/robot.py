@@ -1,7 +1,7 @@
 """The robot file: which bundle, which sensors on which topics, and how fusion treats them.
 
-One file for `omnibind up robot.yaml`, and for the ROS 2 launch files to come. Every key but a sensor's
-`modality` and `topic` has a default; `config/robot.yaml` explains them by example.
+One file for `omnibind up robot.yaml` and for `ros2 launch omnibind_ros fusion.launch.py`. Every key but a
+sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them by example.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class AudioOptions(StrictModel):
     """interleaved channels; they are averaged"""
 
 
-class SensorConfig(StrictModel):
-    """One sensor: what it is and where its messages come from."""
+class SensorInput(StrictModel):
+    """What a sensor is and where its messages come from."""
 
     modality: Modality
     """a built-in modality, or one that the bundle brings"""
@@ -82,14 +82,10 @@ class SensorConfig(StrictModel):
     """coordinate frame, if the messages' own is not wanted"""
     queue_depth: Count = 50
     """messages a stream (audio, event, touch) may lag behind before the oldest is lost, and counted"""
-    respawn: bool = True
-    """start its encoder again when it dies"""
-    respawn_delay_s: Positive = 1.0
-    """wait this long before that"""
     audio: AudioOptions | None = None
 
     @model_validator(mode="after")
-    def _options_fit_the_modality(self) -> SensorConfig:
+    def _options_fit_the_modality(self) -> SensorInput:
         if self.audio is not None and self.modality != "audio" and self.modality in MODALITIES:
             raise ValueError(
                 f"'audio' options do not fit a sensor of modality {self.modality!r}; remove them"
@@ -100,6 +96,15 @@ class SensorConfig(StrictModel):
     def options(self) -> dict[str, Any]:
         """How this device encodes its messages, as keywords of the sensor's adaptor."""
         return self.audio.model_dump() if self.audio else {}
+
+
+class SensorConfig(SensorInput):
+    """One sensor, and what becomes of its encoder when that ends."""
+
+    respawn: bool = True
+    """start its encoder again when it dies"""
+    respawn_delay_s: Positive = 1.0
+    """wait this long before that"""
 
 
 _LONG_WINDOWS = {"audio": 1.5, "touch": 4.0}

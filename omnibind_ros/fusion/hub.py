@@ -25,10 +25,11 @@ class FusionHub:
     """Live set, fusion, label bank and calibration, put together.
 
     Args:
-        top_k: how many labels an answer ranks, not counting `unknown`.
         unknown_threshold: replaces the calibrated one.
 
     Attributes:
+        top_k: how many labels an answer ranks, not counting `unknown`; may be set.
+        unknown_threshold: in force.
         live_set: which sensors count; arrivals, departures, muting and changes go there directly.
         left_out: live sensors that the latest step had no room for.
 
@@ -54,14 +55,16 @@ class FusionHub:
             )
         self.live_set = LiveSet(space, freshness)
         self.left_out: tuple[str, ...] = ()
-        self.unknown_threshold = (
-            calibration.unknown_threshold if unknown_threshold is None else unknown_threshold
-        )
+        self.top_k = top_k
         self._fusion = fusion
         self._labels = labels
         self._calibration = calibration
-        self._top_k = max(1, top_k)
+        self.set_unknown_threshold(unknown_threshold)
         self._weights: dict[str, float] = {}
+
+    def set_unknown_threshold(self, threshold: float | None) -> None:
+        """Below this probability the answer is `unknown`; None = as calibrated."""
+        self.unknown_threshold = self._calibration.unknown_threshold if threshold is None else threshold
 
     def update(self, embedding: Embedding, now: int) -> bool:
         """An embedding arrived; True if it is now its sensor's newest."""
@@ -90,7 +93,7 @@ class FusionHub:
         return tuple(self._with_weight(status) for status in self.live_set.statuses(now))
 
     def _ranked(self, probabilities: NDArray[np.float64]) -> tuple[LabelScore, ...]:
-        order = np.argsort(-probabilities, kind="stable")[: self._top_k]
+        order = np.argsort(-probabilities, kind="stable")[: max(1, self.top_k)]
         ranked = tuple(LabelScore(self._labels.names[k], float(probabilities[k])) for k in order)
         best = ranked[0].score
         if best >= self.unknown_threshold:

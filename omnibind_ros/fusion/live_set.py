@@ -149,17 +149,28 @@ class LiveSet:
     """
 
     def __init__(self, space: Space, freshness: Freshness | None = None) -> None:
-        self.freshness = freshness or Freshness()
         self._space = space
         self._sensors: dict[str, _Sensor] = {}
         self._muted: frozenset[str] = frozenset()
         self._changes: deque[Change] = deque(maxlen=_MAX_CHANGES)
         self._now = 0
-        self._stuck_after = _nanoseconds(self.freshness.stuck_after_s)
-        self._lost_after = _nanoseconds(self.freshness.lost_after_s)
-        self._max_back_jump = _nanoseconds(self.freshness.max_back_jump_s)
-        self._tolerance = _nanoseconds(self.freshness.future_tolerance_s)
-        self._max_delay = _nanoseconds(self.freshness.max_delay_s)
+        self.freshness = freshness or Freshness()
+
+    @property
+    def freshness(self) -> Freshness:
+        """How long embeddings count; may be replaced at any time."""
+        return self._freshness
+
+    @freshness.setter
+    def freshness(self, freshness: Freshness) -> None:
+        self._freshness = freshness
+        self._stuck_after = _nanoseconds(freshness.stuck_after_s)
+        self._lost_after = _nanoseconds(freshness.lost_after_s)
+        self._max_back_jump = _nanoseconds(freshness.max_back_jump_s)
+        self._tolerance = _nanoseconds(freshness.future_tolerance_s)
+        self._max_delay = _nanoseconds(freshness.max_delay_s)
+        for sensor in self._sensors.values():
+            sensor.timeout = freshness.timeout(sensor.modality, self._trusted_period(sensor))
 
     # What arrives
 
@@ -301,8 +312,10 @@ class LiveSet:
             else:
                 sensor.intervals.clear()
                 sensor.received = None
-        period = sensor.period if len(sensor.intervals) >= _INTERVALS_TO_TRUST else 0
-        sensor.timeout = self.freshness.timeout(modality, period)
+        sensor.timeout = self.freshness.timeout(modality, self._trusted_period(sensor))
+
+    def _trusted_period(self, sensor: _Sensor) -> int:
+        return sensor.period if len(sensor.intervals) >= _INTERVALS_TO_TRUST else 0
 
     def _stuck(self, sensor: _Sensor, now: int) -> str | None:
         if sensor.modality in self.freshness.hold_s or now - sensor.same_since < self._stuck_after:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from omnibind_ros.config.robot import FreshnessConfig
-from omnibind_ros.core.modality import Modality
-
 _SMOOTHING = 0.2
 
 
@@ -18,12 +15,6 @@ class DriverTimeout:
     min_s: float = 0.5
     periods: float = 3.0
 
-    @classmethod
-    def of(cls, freshness: FreshnessConfig, modality: Modality) -> DriverTimeout:
-        """As the robot file says; what is held until replaced has no driver that could fall silent."""
-        held = math.isinf(freshness.hold_s.get(modality, 0.0))
-        return cls(math.inf if held else freshness.min_timeout_s, freshness.periods)
-
     @property
     def never(self) -> bool:
         return math.isinf(self.min_s)
@@ -33,7 +24,7 @@ class DriverWatch:
     """Measures a driver's message period and says when it has been silent for too long."""
 
     def __init__(self, timeout: DriverTimeout) -> None:
-        self._timeout = timeout
+        self.timeout = timeout
         self._heard_at: float | None = None
         self._period = 0.0
         self.alive = False
@@ -54,9 +45,9 @@ class DriverWatch:
 
     def patience(self, now: float) -> float | None:
         """Seconds from `now` until the driver counts as silent; None while there is nothing to wait for."""
-        if not self.alive or self._heard_at is None or self._timeout.never:
+        if not self.alive or self._heard_at is None or self.timeout.never:
             return None
-        limit = max(self._timeout.min_s, self._timeout.periods * self._period)
+        limit = max(self.timeout.min_s, self.timeout.periods * self._period)
         return max(0.0, self._heard_at + limit - now)
 
     def fell_silent(self, now: float) -> bool:

@@ -68,8 +68,7 @@ class EncoderWorker:
         self._goodbye = goodbye
         self._clock = clock
         self._steady = steady
-        self._timeout = driver_timeout or DriverTimeout()
-        self._watch = DriverWatch(self._timeout)
+        self._watch = DriverWatch(driver_timeout or DriverTimeout())
         self._lost = 0
         self._present = False
         self._log = ThrottledLog(log)
@@ -98,6 +97,15 @@ class EncoderWorker:
     def driver_alive(self) -> bool:
         """Messages come."""
         return self._watch.alive
+
+    @property
+    def driver_timeout(self) -> DriverTimeout:
+        """When a driver counts as silent; may be changed at any time."""
+        return self._watch.timeout
+
+    @driver_timeout.setter
+    def driver_timeout(self, timeout: DriverTimeout) -> None:
+        self._watch.timeout = timeout
 
     @property
     def driver_period_s(self) -> float:

@@ -52,6 +52,11 @@ class BoundedQueue(Generic[T]):
             taken, self._items = self._items, deque()
         return list(taken)
 
+    def count_lost(self, lost: int) -> None:
+        """So many items were lost before they came here."""
+        with self._changed:
+            self._dropped += lost
+
     def close(self) -> None:
         """Wake up whoever waits; what was not taken yet is forgotten."""
         with self._changed:
@@ -65,7 +70,7 @@ class BoundedQueue(Generic[T]):
 
     @property
     def dropped(self) -> int:
-        """Items lost so far because they came faster than they were taken."""
+        """Items lost so far, mostly because they came faster than they were taken."""
         return self._dropped
 
 

@@ -41,7 +41,7 @@ class Report:
     """One line of a diagnostics viewer and what unfolds below it.
 
     Attributes:
-        name: who is spoken of, e.g. `omnibind: front_camera`.
+        name: who or what is spoken of, e.g. `front_camera`; a viewer shows `fusion: front_camera`.
         message: a short sentence for a person.
         values: key -> value, shown as text (numbers with four digits).
     """
@@ -64,27 +64,36 @@ def sensor_report(status: SensorStatus, values: Mapping[str, object] | None = No
         "rejected": status.rejected,
     }
     message = f"{status.state.value}: {status.reason}" if status.reason else status.state.value
-    return Report(f"omnibind: {status.sensor}", _LEVELS[status.state], message, {**known, **(values or {})})
+    return Report(status.sensor, _LEVELS[status.state], message, {**known, **(values or {})})
 
 
-def encode_diagnostics(types: MessageTypes, stamp: int, reports: Iterable[Report]) -> Any:
-    """The `diagnostic_msgs/msg/DiagnosticArray` of some reports."""
+def reporter_name(node: str, namespace: str = "") -> str:
+    """What stands before the colon of a status name: the node, told apart from those of other robots.
+
+    `/diagnostics` is one topic for all namespaces.
+    """
+    return "/".join(part for part in (namespace.strip("/"), node) if part)
+
+
+def encode_diagnostics(types: MessageTypes, stamp: int, reporter: str, reports: Iterable[Report]) -> Any:
+    """The `diagnostic_msgs/msg/DiagnosticArray` of what a node (`reporter_name`) reports."""
     return types["diagnostic_msgs/msg/DiagnosticArray"](
-        header=make_header(types, stamp), status=[_status(types, report) for report in reports]
+        header=make_header(types, stamp), status=[_status(types, reporter, report) for report in reports]
     )
 
 
-def _status(types: MessageTypes, report: Report) -> Any:
+def value_text(value: object) -> str:
+    """How a value of a report is written."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _status(types: MessageTypes, reporter: str, report: Report) -> Any:
     status = types["diagnostic_msgs/msg/DiagnosticStatus"]
     pair = types["diagnostic_msgs/msg/KeyValue"]
     return status(
         level=getattr(status, report.level.value),  # a byte: bytes for rclpy, int for rosbags
-        name=report.name,
+        name=f"{reporter}: {report.name}",
         message=report.message,
         hardware_id="",
-        values=[pair(key=key, value=_text(value)) for key, value in report.values.items()],
+        values=[pair(key=key, value=value_text(value)) for key, value in report.values.items()],
     )
-
-
-def _text(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from omnibind_ros.standalone.child import GRACE_S, Child, OnLine, ending, stop_all
+from omnibind_ros.runtime.child import GRACE_S, Child, OnLine, ending, stop_all
 
 REFUSED = 2
 """Exit status of a command that does not accept its configuration."""

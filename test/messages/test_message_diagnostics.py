@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from omnibind_ros.core import SensorState, SensorStatus
-from omnibind_ros.messages.diagnostics import Level, Report, encode_diagnostics, sensor_report
+from omnibind_ros.messages.diagnostics import Level, Report, encode_diagnostics, reporter_name, sensor_report
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,9 @@ from omnibind_ros.messages.diagnostics import Level, Report, encode_diagnostics,
     ],
 )
 def test_levels(types, over_the_wire, state, level):
-    array = encode_diagnostics(types, 7, [sensor_report(SensorStatus("mic", "audio", state, "why"))])
+    array = encode_diagnostics(
+        types, 7, "fusion", [sensor_report(SensorStatus("mic", "audio", state, "why"))]
+    )
     constant = getattr(types["diagnostic_msgs/msg/DiagnosticStatus"], level)
     assert over_the_wire(array).status[0].level == constant
 
@@ -33,12 +35,12 @@ def test_a_sensor_and_fusion(types, over_the_wire):
     status = SensorStatus("mic", "audio", SensorState.STALE, "silent for 0.8 s", 3.99999, None, 0.5, 0.25, 2)
     reports = [
         sensor_report(status, {"encode_ms": 1.23456, "backend": "onnxruntime"}),
-        Report("omnibind: fusion", Level.WARN, "no live sensor"),
+        Report("recognition", Level.WARN, "no live sensor"),
     ]
-    array = over_the_wire(encode_diagnostics(types, 2_000_000_001, reports))
+    array = over_the_wire(encode_diagnostics(types, 2_000_000_001, "fusion", reports))
     assert (array.header.stamp.sec, array.header.stamp.nanosec) == (2, 1)
     mic, fusion = array.status
-    assert (mic.name, mic.message) == ("omnibind: mic", "stale: silent for 0.8 s")
+    assert (mic.name, mic.message) == ("fusion: mic", "stale: silent for 0.8 s")
     assert {pair.key: pair.value for pair in mic.values} == {
         "modality": "audio",
         "state": "stale",
@@ -50,4 +52,9 @@ def test_a_sensor_and_fusion(types, over_the_wire):
         "encode_ms": "1.235",
         "backend": "onnxruntime",
     }
-    assert (fusion.name, fusion.message, list(fusion.values)) == ("omnibind: fusion", "no live sensor", [])
+    assert (fusion.name, fusion.message, list(fusion.values)) == ("fusion: recognition", "no live sensor", [])
+
+
+def test_reporters_of_several_robots_are_told_apart():
+    assert reporter_name("fusion") == reporter_name("fusion", "/") == "fusion"
+    assert reporter_name("fusion", "/robot1/") == "robot1/fusion"

@@ -214,7 +214,7 @@ class Robot:
 
     def wait_for_encoder(self, sensor: str) -> None:
         """Until the encoder has joined the graph and is known to fusion."""
-        self.witness.report(f"omnibind: {sensor}", lambda values: values["encoders"] == "1")
+        self.witness.report(f"fusion: {sensor}", lambda values: values["encoders"] == "1")
 
     def tidy(self) -> None:
         """End what the present test has made."""

@@ -12,7 +12,7 @@ from bundles import write_stub_bundle
 from transport_support import free_port
 
 from omnibind_ros.cli import main as command_line
-from omnibind_ros.standalone.demo import SENSORS
+from omnibind_ros.demo.script import SENSORS
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

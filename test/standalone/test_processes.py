@@ -104,7 +104,7 @@ def test_the_encoder_tells_of_a_driver_that_hangs_or_goes(robot: Robot) -> None:
     robot.witness.until("idle", True, back)
 
     tell("driver goes", robot.witness.until("idle", False, camera.close()), 100)
-    robot.witness.report("omnibind: idle", lambda values: "goodbye" in values["message"])
+    robot.witness.report("fusion: idle", lambda values: "goodbye" in values["message"])
     robot.witness.report("encoder_idle: idle", lambda values: "waits for its driver" in values["message"])
     back = time.monotonic()
     robot.camera("idle", 2)
@@ -210,7 +210,7 @@ def test_embeddings_that_do_not_fit_are_counted_and_the_others_go_on(robot: Robo
         publisher = robot.node.publisher(f"omnibind/{sensor}/embedding", CLOUD, EMBEDDING)
         publisher.publish_cdr(message) if isinstance(message, bytes) else publisher.publish(message)
         values = robot.witness.report(
-            f"omnibind: {sensor}", lambda values, reason=reason: reason in values["message"]
+            f"fusion: {sensor}", lambda values, reason=reason: reason in values["message"]
         )
         assert (values["state"], values["rejected"]) == ("faulty", "1")
         publisher.close()
@@ -235,11 +235,11 @@ def test_two_encoders_of_one_name_are_warned_of(robot: Robot) -> None:
     robot.camera("twin", 1)
     robot.encoder("twin")
     other = robot.encoder("twin")
-    warned = robot.witness.report("omnibind: twin", lambda values: values["encoders"] == "2")
+    warned = robot.witness.report("fusion: twin", lambda values: values["encoders"] == "2")
     assert "2 encoders publish under this name" in warned["message"]
     other.send(signal.SIGTERM)
     robot.wait_for_encoder("twin")
-    assert "publish under this name" not in robot.witness.report("omnibind: twin", bool)["message"]
+    assert "publish under this name" not in robot.witness.report("fusion: twin", bool)["message"]
 
 
 def test_labels_are_there_for_latecomers(robot: Robot) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from transport_support import GENEROUS_S, wait_until
 
-from omnibind_ros.standalone.child import omnibind
+from omnibind_ros.runtime.child import omnibind
 from omnibind_ros.standalone.supervisor import Backoff, Program, Supervisor
 
 SLEEPS = (sys.executable, "-c", "import time; print('up'); time.sleep(600)")

@@ -10,9 +10,9 @@ import threading
 import numpy as np
 
 from omnibind_ros.core.errors import TransportError
+from omnibind_ros.runtime.signals import stop_on_signals
 from omnibind_ros.standalone.node import Node
 from omnibind_ros.standalone.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos
-from omnibind_ros.standalone.signals import stop_on_signals
 from omnibind_ros.standalone.types import message_class
 
 STRING = "std_msgs/msg/String"

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from omnibind_ros.core import LabelScore, SensorState
-from omnibind_ros.standalone.lettering import letter, small_letter
-from omnibind_ros.standalone.table import Screen, changes, render
-from omnibind_ros.standalone.watch import Picture, SensorPicture
+from omnibind_ros.screen.lettering import letter, small_letter
+from omnibind_ros.screen.robot_view import Picture, SensorPicture
+from omnibind_ros.screen.table import Screen, changes, render
 
 CAMERA = SensorPicture("camera", SensorState.LIVE, "fresh", "image", 0.75, 10.0, 0.04, 0.93, 2.1)
 MICROPHONE = SensorPicture("microphone", SensorState.LIVE, "fresh", "audio", 0.25, 4.0, 0.2, 1.0, 11.4)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from omnibind_ros.core import Contribution, LabelScore, Recognition, SensorState
-from omnibind_ros.standalone.watch import Picture, RobotView, SensorPicture
+from omnibind_ros.screen.robot_view import Picture, RobotView, SensorPicture
 
 FIVE = Recognition(1, (LabelScore("5", 0.9), LabelScore("3", 0.1)))
 
 
 def by_fusion(view: RobotView, sensor: str, state: str, reason: str, at: float, **values: Any) -> None:
     known = {"state": state, "modality": "image", "encoders": "1", **values}
-    view.diagnosed(f"omnibind: {sensor}", f"{state}: {reason}", known, at)
+    view.diagnosed(f"fusion: {sensor}", f"{state}: {reason}", known, at)
 
 
 def by_encoder(view: RobotView, sensor: str, state: str, reason: str, at: float, **values: Any) -> None:
@@ -51,7 +51,7 @@ def test_a_live_sensor_has_what_fusion_and_its_encoder_know() -> None:
 def test_a_live_sensor_may_have_a_warning() -> None:
     view = RobotView()
     values = {"state": "live", "modality": "image", "encoders": "2"}
-    view.diagnosed("omnibind: camera", "live: fresh; 2 encoders", values, 10.0, warns=True)
+    view.diagnosed("fusion: camera", "live: fresh; 2 encoders", values, 10.0, warns=True)
     view.recognised(FIVE, 10.0)
     view.contributed((Contribution("camera", 1.0),))
     assert sensor(view.picture(10.0)).warning == "fresh; 2 encoders"
@@ -115,7 +115,7 @@ def test_answers_are_counted_by_the_second() -> None:
 def test_statuses_of_others_are_no_sensors() -> None:
     view = RobotView()
     view.recognised(FIVE, 0.0)
-    view.diagnosed("omnibind: fusion", "live: camera", {"bundle": "digits"}, 0.0)
+    view.diagnosed("fusion: fusion", "live: camera", {"bundle": "digits"}, 0.0)
     view.diagnosed("battery", "ok", {"state": "live"}, 0.0)
     assert view.picture(0.0).sensors == ()
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from omnibind_ros.standalone.signals import stop_on_signals
+from omnibind_ros.runtime.signals import stop_on_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from omnibind_ros.standalone.timeline import Action, Answer, Event, Heard, Log, judge
+from omnibind_ros.demo.timeline import Action, Answer, Event, Heard, Log, judge
 
 MS = 1_000_000
 START = 1_700_000_000_000 * MS

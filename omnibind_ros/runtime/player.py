@@ -1,7 +1,7 @@
 """Plays raw samples as a driver would: messages of their modality, at the rate of a real sensor.
 
 A modality is a function that turns samples into frames: how long one lasts, and its message once the moments
-it begins and ends are known. `play_samples` keeps the time.
+it begins and ends are known. `play_samples` keeps the time; a shell publishes.
 
     image 10 Hz, thermal 9 Hz, point_cloud 5 Hz, text every 2 s      a sample a frame
     audio        50 ms chunks: an utterance, then a pause of faint room noise
@@ -29,9 +29,6 @@ from omnibind_ros.messages import raw
 from omnibind_ros.messages.types import MessageTypes
 from omnibind_ros.sensors.audio_formats import Resampler
 from omnibind_ros.sensors.events import Events
-from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.qos import SENSOR_DATA
-from omnibind_ros.standalone.types import TYPES
 
 T = TypeVar("T")
 
@@ -52,6 +49,7 @@ _STRAY_EVENTS_HZ = 300.0
 _TOUCH_HZ = 120.0
 _REST_S = 0.6
 _STREAM_DEPTH = 50
+_SINGLE_DEPTH = 5
 _TOO_LATE = 500_000_000
 
 
@@ -62,12 +60,23 @@ class Frame(NamedTuple):
     message: Callable[[int, int], Any]
 
 
-Frames = Callable[[Iterable[Any], np.random.Generator], Iterator[Frame]]
+Frames = Callable[[MessageTypes, Iterable[Any], np.random.Generator], Iterator[Frame]]
+
+
+def raw_topic(modality: Modality) -> tuple[str, int]:
+    """What to publish: the message type, and the depth that lets a subscriber miss nothing it needs.
+
+    Raises:
+        ConfigError: a modality that cannot be played.
+    """
+    if modality not in _FRAMES:
+        raise ConfigError(f"modality {modality!r} cannot be played{nearest(modality, _FRAMES)}")
+    return raw.RAW_TYPE[modality], _STREAM_DEPTH if modality in _STREAMS else _SINGLE_DEPTH
 
 
 def play_samples(
-    node: Node,
-    topic: str,
+    publish: Callable[[Any], None],
+    types: MessageTypes,
     modality: Modality,
     samples: Iterable[Any],
     stop: threading.Event,
@@ -79,6 +88,8 @@ def play_samples(
     """Publish until the samples end or `stop` is set.
 
     Args:
+        publish: sends a message of the type that `raw_topic` names.
+        types: message classes of the shell.
         samples: raw samples of the modality (audio at `RECORDED_AUDIO_RATE`), drawn as they are needed.
         rate: speed; stamps are those of the moment all the same.
         fault: `covered` (a camera that sees nothing but its own noise) or `frozen` (the first sample only).
@@ -87,24 +98,19 @@ def play_samples(
     Raises:
         ConfigError: a modality that cannot be played, or a fault that it cannot have.
     """
-    if modality not in _FRAMES:
-        raise ConfigError(f"modality {modality!r} cannot be played{nearest(modality, _FRAMES)}")
+    raw_topic(modality)
     rng = np.random.default_rng(seed)
     samples = _with_fault(samples, modality, fault, rng)
-    qos = replace(SENSOR_DATA, depth=_STREAM_DEPTH if modality in _STREAMS else SENSOR_DATA.depth)
-    publisher = node.publisher(topic, raw.RAW_TYPE[modality], qos)
-    publisher.wait_for_subscriber()
     end = time.time_ns()
-    for duration_s, message in _FRAMES[modality](samples, rng):
+    for duration_s, message in _FRAMES[modality](types, samples, rng):
         duration = round(duration_s / rate * 1e9)
         begin, end = end, end + duration
         wait = end - time.time_ns()
         if not -_TOO_LATE <= wait <= duration + _TOO_LATE:  # it was held up, or the clock was set
             begin, end, wait = end - duration - wait, end - wait, 0
         if stop.wait(max(0, wait) / 1e9):
-            break
-        publisher.publish(message(begin, end))
-    publisher.close()
+            return
+        publish(message(begin, end))
 
 
 def shuffled(items: Sequence[T], rng: np.random.Generator, *, loop: bool) -> Iterator[T]:
@@ -131,17 +137,17 @@ Encode = Callable[[MessageTypes, Any, int], Any]
 
 
 def _single(period_s: float, encode: Encode) -> Frames:
-    def frames(samples: Iterable[Any], rng: np.random.Generator) -> Iterator[Frame]:
+    def frames(types: MessageTypes, samples: Iterable[Any], rng: np.random.Generator) -> Iterator[Frame]:
         wait = 0.0
         for sample in samples:
-            yield Frame(wait, _stamped_at_its_end(encode, sample))
+            yield Frame(wait, _stamped_at_its_end(types, encode, sample))
             wait = period_s
 
     return frames
 
 
-def _stamped_at_its_end(encode: Encode, sample: Any) -> Callable[[int, int], Any]:
-    return lambda begin, end: encode(TYPES, sample, end)
+def _stamped_at_its_end(types: MessageTypes, encode: Encode, sample: Any) -> Callable[[int, int], Any]:
+    return lambda begin, end: encode(types, sample, end)
 
 
 def _text(types: MessageTypes, sample: str, end: int) -> Any:
@@ -151,7 +157,9 @@ def _text(types: MessageTypes, sample: str, end: int) -> Any:
 # -------- many frames a sample
 
 
-def _audio(samples: Iterable[NDArray[np.float32]], rng: np.random.Generator) -> Iterator[Frame]:
+def _audio(
+    types: MessageTypes, samples: Iterable[NDArray[np.float32]], rng: np.random.Generator
+) -> Iterator[Frame]:
     resample, chunk = Resampler(RECORDED_AUDIO_RATE, AUDIO_RATE), round(_CHUNK_S * AUDIO_RATE)
     pause = np.zeros(round(_AUDIO_PAUSE_S * RECORDED_AUDIO_RATE), np.float32)
     waiting = resample(pause)
@@ -160,11 +168,11 @@ def _audio(samples: Iterable[NDArray[np.float32]], rng: np.random.Generator) -> 
         whole = len(waiting) // chunk * chunk
         for sound in waiting[:whole].reshape(-1, chunk):
             noisy = sound + rng.normal(0, _ROOM_NOISE, chunk).astype(np.float32)
-            yield Frame(_CHUNK_S, _stamped_at_its_end(raw.audio_chunk, noisy))
+            yield Frame(_CHUNK_S, _stamped_at_its_end(types, raw.audio_chunk, noisy))
         waiting = waiting[whole:]
 
 
-def _event(samples: Iterable[Events], rng: np.random.Generator) -> Iterator[Frame]:
+def _event(types: MessageTypes, samples: Iterable[Events], rng: np.random.Generator) -> Iterator[Frame]:
     length, sequence = round(_PACKET_S * 1e9), 0
     for sample in samples:
         active = int(sample.t[-1] if len(sample) else 0) // length + 1
@@ -173,14 +181,14 @@ def _event(samples: Iterable[Events], rng: np.random.Generator) -> Iterator[Fram
             events = sample.between(begin, begin + length).shifted(-begin)
             if index >= active:
                 events = _stray_events(sample.width, sample.height, length, rng)
-            yield Frame(_PACKET_S, partial(_packet, events, sequence, length))
+            yield Frame(_PACKET_S, partial(_packet, types, events, sequence, length))
             sequence += 1
 
 
-def _packet(events: Events, sequence: int, length: int, begin: int, end: int) -> Any:
+def _packet(types: MessageTypes, events: Events, sequence: int, length: int, begin: int, end: int) -> Any:
     """Events of a recording, timed from 0 to `length` ns, as if they had happened from `begin` to `end`."""
     live = replace(events, t=begin + events.t * (end - begin) // length)
-    return raw.event_packet(TYPES, live, int(live.t[0]) if len(live) else begin, sequence=sequence)
+    return raw.event_packet(types, live, int(live.t[0]) if len(live) else begin, sequence=sequence)
 
 
 def _stray_events(width: int, height: int, length: int, rng: np.random.Generator) -> Events:
@@ -195,11 +203,13 @@ def _stray_events(width: int, height: int, length: int, rng: np.random.Generator
     )
 
 
-def _touch(samples: Iterable[NDArray[np.float32]], rng: np.random.Generator) -> Iterator[Frame]:
+def _touch(
+    types: MessageTypes, samples: Iterable[NDArray[np.float32]], rng: np.random.Generator
+) -> Iterator[Frame]:
     for sample in samples:
         rest = np.zeros((round(_REST_S * _TOUCH_HZ), *sample.shape[1:]), np.float32)
         for pressure in (*sample, *rest):
-            yield Frame(1 / _TOUCH_HZ, _stamped_at_its_end(raw.touch_frame, pressure))
+            yield Frame(1 / _TOUCH_HZ, _stamped_at_its_end(types, raw.touch_frame, pressure))
 
 
 _FRAMES: dict[Modality, Frames] = {

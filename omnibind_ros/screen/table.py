@@ -19,8 +19,8 @@ from rich.text import Text
 
 from omnibind_ros.core import LabelScore, SensorState
 from omnibind_ros.core.recognition import UNKNOWN
-from omnibind_ros.standalone.lettering import HEIGHT, letter, small_letter
-from omnibind_ros.standalone.watch import Picture, SensorPicture
+from omnibind_ros.screen.lettering import HEIGHT, letter, small_letter
+from omnibind_ros.screen.robot_view import Picture, SensorPicture
 
 WIDTH = 79
 """Columns of the table; one less than 80, since some terminals wrap in the last one."""

@@ -11,47 +11,32 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from robot_support import Command
 from tiny_bundle import picture, spoken
-from transport_support import wait_until
 
 from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.runtime.player import RECORDED_AUDIO_RATE, play_samples, raw_topic, shuffled
 from omnibind_ros.sensors.adaptor import make_adaptor
 from omnibind_ros.sensors.events import Events
 from omnibind_ros.sensors.evt3 import Evt3Decoder
 from omnibind_ros.sensors.message_fields import stamp_of
-from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.player import RECORDED_AUDIO_RATE, play_samples, shuffled
-from omnibind_ros.standalone.qos import SENSOR_DATA
-from omnibind_ros.standalone.session import Network
+from omnibind_ros.standalone.types import TYPES
 
 MS = 1_000_000
 RNG = np.random.default_rng(0)
 
 
 class Tape:
-    """Stands for a node and its publisher, and keeps the messages."""
+    """Keeps the messages."""
 
     def __init__(self, length: int = 10**9) -> None:
         self.messages: list[Any] = []
-        self.topic = self.type_name = ""
         self.stop = threading.Event()
         self._length = length
-
-    def publisher(self, topic: str, type_name: str, qos: object) -> Tape:
-        self.topic, self.type_name = topic, type_name
-        return self
-
-    def wait_for_subscriber(self) -> bool:
-        return True
 
     def publish(self, message: Any) -> None:
         self.messages.append(message)
         if len(self.messages) >= self._length:
             self.stop.set()
-
-    def close(self) -> None:
-        pass
 
     @property
     def stamps(self) -> np.ndarray:
@@ -60,7 +45,7 @@ class Tape:
 
 def play(modality: str, samples: Any, length: int = 10**9, **options: Any) -> Tape:
     tape = Tape(length)
-    play_samples(tape, "raw", modality, samples, tape.stop, **options)  # type: ignore[arg-type]
+    play_samples(tape.publish, TYPES, modality, samples, tape.stop, **options)
     return tape
 
 
@@ -92,7 +77,7 @@ def test_a_camera_keeps_its_rate(modality: str, sample: Any, period_ms: float) -
 def test_a_text_is_a_string() -> None:
     tape = play("text", ["three", "four"], rate=50)
     assert [message.data for message in tape.messages] == ["three", "four"]
-    assert tape.type_name == "std_msgs/msg/String"
+    assert raw_topic("text")[0] == "std_msgs/msg/String"
 
 
 def test_a_microphone_never_falls_silent_to_the_bit() -> None:
@@ -186,16 +171,6 @@ def test_what_cannot_be_played_is_refused() -> None:
         play("image", [], fault="cover")
     with pytest.raises(ConfigError, match="only a camera"):
         play("audio", [], fault="covered")
-
-
-def test_the_command_plays_simulated_samples(hub_port: int) -> None:
-    heard: list[Any] = []
-    what = ("--simulated", "--label", 3, "--modality", "image")
-    with Node("test", network=Network(hub=f"tcp/127.0.0.1:{hub_port}")) as node:
-        node.subscribe("cam", "sensor_msgs/msg/Image", lambda image, _: heard.append(image), qos=SENSOR_DATA)
-        played = Command("play", "digits", *what, "--topic", "cam", "--once", hub_port=hub_port)
-        assert played.ended() == (0, "")
-        assert wait_until(lambda: heard, "the picture")[0].encoding == "rgb8"
 
 
 @given(st.integers(2, 6), st.integers(0, 1000))

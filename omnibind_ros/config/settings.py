@@ -1,0 +1,75 @@
+"""What one process is told: the part of a robot file that its encoder or its fusion needs.
+
+Both shells start from these. Under ROS 2 each field is a parameter of the node, with the text below it as
+the parameter's description.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+
+from omnibind_ros.config.robot import (
+    EncodersConfig,
+    FreshnessConfig,
+    FusionConfig,
+    PositiveOrEndless,
+    RobotConfig,
+    SensorInput,
+    SensorName,
+)
+from omnibind_ros.core.modality import Modality
+
+
+class FusionSettings(FusionConfig):
+    """What the fusion process is told."""
+
+    bundle: str = "digits"
+    """name of an installed bundle, or the path of its folder"""
+
+    @classmethod
+    def of(cls, robot: RobotConfig) -> FusionSettings:
+        """Those of a robot file."""
+        return cls.model_validate({"bundle": robot.bundle, **robot.fusion.model_dump()})
+
+
+class EncoderSettings(SensorInput, EncodersConfig):
+    """What the encoder process of one sensor is told."""
+
+    bundle: str = "digits"
+    """name of an installed bundle, or the path of its folder"""
+    sensor: SensorName
+    """its name, of lower-case letters, digits and '_'; it publishes omnibind/<sensor>/embedding"""
+    driver_timeout_s: PositiveOrEndless | None = None
+    """a driver silent for this long is gone, .inf = never; null = as the modality needs: 0.5, text .inf"""
+    driver_periods: Annotated[float, Field(ge=1)] = 3.0
+    """a slow driver is there for this many of its measured periods"""
+
+    @classmethod
+    def of(cls, robot: RobotConfig, sensor: str) -> EncoderSettings:
+        """Those of a sensor of a robot file."""
+        device, freshness = robot.sensors[sensor], robot.fusion.freshness
+        return cls.model_validate(
+            {
+                "bundle": robot.bundle,
+                "sensor": sensor,
+                "driver_timeout_s": _driver_timeout_s(device.modality, freshness),
+                "driver_periods": freshness.periods,
+                **robot.encoders.model_dump(),
+                **device.model_dump(exclude={"respawn", "respawn_delay_s"}),
+            }
+        )
+
+    def effective_driver_timeout_s(self) -> float:
+        """How long a driver may be silent, with what is not given filled in."""
+        if self.driver_timeout_s is None:
+            return _driver_timeout_s(self.modality, FreshnessConfig())
+        return self.driver_timeout_s
+
+
+def _driver_timeout_s(modality: Modality, freshness: FreshnessConfig) -> float:
+    """What is held until replaced has no driver that could fall silent."""
+    held = math.isinf(freshness.hold_s.get(modality, 0.0))
+    return math.inf if held else freshness.min_timeout_s
