@@ -45,7 +45,13 @@ setup(
     },
     data_files=shared_files(),
     zip_safe=False,
-    entry_points={"console_scripts": ["omnibind = omnibind_ros.cli.main:main"]},
+    entry_points={
+        "console_scripts": [
+            "omnibind = omnibind_ros.cli.main:main",
+            "encoder_node = omnibind_ros.nodes.encoder_node:main",
+            "fusion_node = omnibind_ros.nodes.fusion_node:main",
+        ]
+    },
     install_requires=[
         "eclipse-zenoh>=1.9",
         "numpy>=1.23",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Exit, Option
 
+from omnibind_ros.cli import options
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.recipe import load_recipe
 from omnibind_ros.demo.script import SENSORS, Interrupted, Outcome, Scene
@@ -34,6 +37,7 @@ def demo(
         float, Option(min=0.0, max=100.0, help="How long each step is looked at; 1 is 2 seconds.")
     ] = 1.0,
     plain: Annotated[bool, Option("--plain", help="Lines instead of the live table.")] = False,
+    ros: options.OnRos = False,
 ) -> None:
     """Sensors join, are killed, covered and pulled while recognition goes on; then the timeline.
 
@@ -46,7 +50,7 @@ def demo(
     title = f"demo · {'recordings' if root else 'simulated sensors'} of {label}"
     try:
         with stop_on_signals() as stop, Screen(console, title, plain=plain) as screen:
-            outcome = run_standalone_demo(scene, screen, stop)
+            outcome = _runner(ros)(scene, screen, stop)
     except Interrupted:
         raise Exit(_INTERRUPTED) from None
     for line in timeline(outcome):
@@ -55,6 +59,15 @@ def demo(
         json_file.write_text(json.dumps(report(scene, outcome), indent=2) + "\n", encoding="utf-8")
     if not outcome.verdict.passed:
         raise Exit(_FAILED)
+
+
+def _runner(ros: bool) -> Callable[[Scene, Screen, threading.Event], Outcome]:
+    if ros:
+        options.require_ros2()
+        from omnibind_ros.nodes.demo import run_ros_demo  # where there is ROS 2
+
+        return run_ros_demo
+    return run_standalone_demo
 
 
 def report(scene: Scene, outcome: Outcome) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +44,8 @@ ZenohConfig = Annotated[
     typer.Option("--zenoh-config", envvar="OMNIBIND_ZENOH_CONFIG", help="Zenoh json5 file (TLS, access)."),
 ]
 
+OnRos = Annotated[bool, typer.Option("--ros", help="As ROS 2 nodes (rclpy) instead of over Zenoh.")]
+
 # What runs.
 RobotFile = Annotated[
     Path | None, typer.Option("--robot", help="Robot file; options given beside it win over it.")
@@ -54,6 +57,16 @@ BundleName = Annotated[
 DataRoot = Annotated[
     Path | None, typer.Option("--root", envvar="OMNIBIND_DATA", help="Folder of recordings.")
 ]
+
+
+def require_ros2() -> None:
+    """For `--ros`.
+
+    Raises:
+        ConfigError: there is no ROS 2 in this shell.
+    """
+    if find_spec("rclpy") is None:
+        raise ConfigError("--ros needs ROS 2: source /opt/ros/<distro>/setup.bash first (no module 'rclpy')")
 
 
 def network(connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None) -> Network:

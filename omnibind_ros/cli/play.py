@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,13 +17,12 @@ from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.core.modality import Modality
 from omnibind_ros.data.readers import read_recordings
 from omnibind_ros.data.recipe import load_recipe
-from omnibind_ros.runtime.player import play_samples, raw_topic, shuffled
+from omnibind_ros.runtime.player import shuffled
 from omnibind_ros.runtime.signals import stop_on_signals
 from omnibind_ros.simulation.scene import Scene
 from omnibind_ros.standalone.bag import is_bag, play_bag
 from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.qos import SENSOR_DATA
-from omnibind_ros.standalone.types import TYPES
+from omnibind_ros.standalone.player import play_on_zenoh
 
 
 def play(
@@ -44,6 +42,7 @@ def play(
         str | None, Option(help="covered: a camera that sees nothing. frozen: one sample again and again.")
     ] = None,
     seed: Annotated[int | None, Option(help="Makes the choice of samples repeatable.")] = None,
+    ros: options.OnRos = False,
     namespace: options.Namespace = None,
     domain: options.Domain = None,
     connect: options.Connect = None,
@@ -66,11 +65,21 @@ def play(
         raise ConfigError("say what to play: --label and --modality, e.g. --label 3 --modality audio")
     samples = _samples(source, root, label, modality, simulated, loop is not False, seed)
     topic = topic or _usual_topic(modality)
-    with stop_on_signals() as stop, Node(f"player_{modality}", namespace, domain, network) as node:
-        type_name, depth = raw_topic(modality)
-        publisher = node.publisher(topic, type_name, replace(SENSOR_DATA, depth=depth))
-        publisher.wait_for_subscriber()
-        play_samples(publisher.publish, TYPES, modality, samples, stop, rate=rate, fault=fault, seed=seed)
+    how: dict[str, Any] = {
+        "namespace": namespace,
+        "rate": rate,
+        "fault": fault,
+        "seed": seed,
+        "domain": domain,
+    }
+    with stop_on_signals() as stop:
+        if ros:
+            options.require_ros2()
+            from omnibind_ros.nodes.player import play_on_ros  # where there is ROS 2
+
+            play_on_ros(topic, modality, samples, stop, **how)
+        else:
+            play_on_zenoh(topic, modality, samples, stop, network=network, **how)
 
 
 def _samples(

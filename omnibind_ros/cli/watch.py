@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from rich.console import Console
@@ -9,13 +11,16 @@ from typer import Option
 
 from omnibind_ros.cli import options
 from omnibind_ros.runtime.signals import stop_on_signals
+from omnibind_ros.screen.robot_view import Watch
 from omnibind_ros.screen.table import Screen
 from omnibind_ros.standalone.node import Node
+from omnibind_ros.standalone.session import Network
 from omnibind_ros.standalone.watch import watch as look_at
 
 
 def watch(
     plain: Annotated[bool, Option("--plain", help="Lines instead of the live table.")] = False,
+    ros: options.OnRos = False,
     namespace: options.Namespace = None,
     domain: options.Domain = None,
     connect: options.Connect = None,
@@ -27,11 +32,25 @@ def watch(
     Ctrl-C ends it.
     """
     network = options.network(connect, listen, zenoh_config)
+    title = (namespace or "").strip("/")
     with (
         stop_on_signals() as stop,
-        Node("watch", namespace or "", domain, network) as node,
-        Screen(Console(), node.namespace.strip("/"), plain=plain) as screen,
+        _robot(ros, namespace or "", domain, network) as robot,
+        Screen(Console(), title, plain=plain) as screen,
     ):
-        robot = look_at(node)
         while not stop.wait(0.05):
             screen.show(robot.picture())
+
+
+@contextmanager
+def _robot(ros: bool, namespace: str, domain: int | None, network: Network) -> Iterator[Watch]:
+    if ros:
+        options.require_ros2()
+        from omnibind_ros.nodes.session import ros_node  # where there is ROS 2
+        from omnibind_ros.nodes.watch import watch as look_at_ros
+
+        with ros_node("watch", namespace, domain) as node:
+            yield look_at_ros(node)
+    else:
+        with Node("watch", namespace, domain, network) as zenoh_node:
+            yield look_at(zenoh_node)

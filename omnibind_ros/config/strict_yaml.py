@@ -56,6 +56,15 @@ def read_yaml(path: str | Path) -> Document:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Document:
+    """Text as if read from a file at `path`.
+
+    Raises:
+        ConfigError: YAML syntax, or a key given twice.
+    """
     loader = _Loader(text)
     try:
         root = loader.get_single_node()

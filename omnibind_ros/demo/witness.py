@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Hashable
 from typing import Any
 
 from omnibind_ros.core import Contribution, Recognition
@@ -22,8 +23,8 @@ class Witness:
         self.log = Log(time.time_ns())
         self.present: set[str] = set()
         self._news = threading.Condition()
-        self._recognitions: dict[int, Recognition] = {}
-        self._contributions: dict[int, tuple[Contribution, ...]] = {}
+        self._recognitions: dict[Hashable, Recognition] = {}
+        self._contributions: dict[Hashable, tuple[Contribution, ...]] = {}
 
     @property
     def live(self) -> set[str]:
@@ -42,25 +43,25 @@ class Witness:
         if embedding is not None:
             self.log.heard.append(Heard(sensor, at, embedding.stamp))
 
-    def encoder(self, sensor: str, present: bool) -> None:
-        """A sensor's encoder is there, or none is any more."""
+    def encoder(self, sensor: str, count: int) -> None:
+        """So many encoders of a sensor are there."""
         with self._news:
-            (self.present.add if present else self.present.discard)(sensor)
+            (self.present.add if count else self.present.discard)(sensor)
             self._news.notify()
 
-    def recognition(self, step: int, message: Any) -> None:
-        """The recognition of fusion's step number `step` arrived."""
+    def recognition(self, step: Hashable, message: Any) -> None:
+        """The recognition of a step of fusion arrived; `step` is the same for both messages of it."""
         with self._news:
             self._recognitions[step] = decode_recognition(message)
             self._complete(step)
 
-    def contributions(self, step: int, message: Any) -> None:
-        """The contributions of fusion's step number `step` arrived."""
+    def contributions(self, step: Hashable, message: Any) -> None:
+        """The contributions of a step of fusion arrived."""
         with self._news:
             self._contributions[step] = decode_contributions(message)
             self._complete(step)
 
-    def _complete(self, step: int) -> None:
+    def _complete(self, step: Hashable) -> None:
         if step not in self._recognitions or step not in self._contributions:
             return
         best = self._recognitions.pop(step).labels[:1]

@@ -18,9 +18,9 @@ _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 # `-m` would search the current folder first, and import a stray typer.py or a checkout called omnibind_ros.
 # The package is looked for where ours is, and everything else as ever, but never in the current folder.
-_RUN_OMNIBIND = (
+_RUN_MAIN = (
     f"import sys; sys.path = [{str(Path(__file__).parents[2])!r}, *filter(None, sys.path)]; "
-    "import omnibind_ros; del sys.path[0]; from omnibind_ros.cli.main import main; main()"
+    "import omnibind_ros; del sys.path[0]; from {module} import main; main()"
 )
 
 OnLine = Callable[[str, str], None]
@@ -29,7 +29,12 @@ OnLine = Callable[[str, str], None]
 
 def omnibind(*arguments: object) -> tuple[str, ...]:
     """The command line of an `omnibind` command of this very package, run by this Python, in any folder."""
-    return (sys.executable, "-c", _RUN_OMNIBIND, *map(str, arguments))
+    return run_main("omnibind_ros.cli.main", *arguments)
+
+
+def run_main(module: str, *arguments: object) -> tuple[str, ...]:
+    """The command line of `module`'s `main()`, likewise."""
+    return (sys.executable, "-c", _RUN_MAIN.replace("{module}", module), *map(str, arguments))
 
 
 class Child:

@@ -57,7 +57,7 @@ def _witness(node: Node) -> Witness:
         witness.embedding(sensor, message)
 
     def on_encoder(sensor: str, change: PublisherChange) -> None:
-        witness.encoder(sensor, change.alive)
+        witness.encoder(sensor, int(change.alive))
 
     def subscribe(topic: str, take: Any) -> None:
         # Fusion publishes both at every step, so the two of one step have the same number.

@@ -1,0 +1,55 @@
+"""Sensors come, fail and go, recognition goes on: the script of `omnibind demo` with ROS 2 nodes.
+
+ros2 launch omnibind_ros demo.launch.py
+ros2 launch omnibind_ros demo.launch.py label:=3 root:=/path/to/recordings
+
+Drivers, encoders and fusion are nodes in a domain of their own. At the end stands a timeline with a verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch_ros.actions import Node
+
+from omnibind_ros.config.resources import PACKAGE
+from omnibind_ros.nodes.launching import given
+
+ARGUMENTS = (
+    DeclareLaunchArgument("label", default_value="5", description="What the sensors are shown."),
+    DeclareLaunchArgument(
+        "root", default_value="", description="Folder of recordings to play. Empty: simulated sensors."
+    ),
+    DeclareLaunchArgument(
+        "bundle",
+        default_value="digits",
+        description="What recognises: the name of an installed bundle, or the path of its folder.",
+    ),
+    DeclareLaunchArgument("seed", default_value="0", description="Makes the choice of samples repeatable."),
+    DeclareLaunchArgument(
+        "duration_scale", default_value="1.0", description="How long each step is looked at; 1 is 2 seconds."
+    ),
+    DeclareLaunchArgument("json", default_value="", description="Write the timeline to this file, too."),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Read by `ros2 launch`."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_demo)])
+
+
+def _demo(context: LaunchContext) -> list[Any]:
+    options = {a.name.replace("_", "-"): given(context, a.name) for a in ARGUMENTS}
+    words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
+    return [
+        Node(
+            package=PACKAGE,
+            executable="omnibind",
+            arguments=["demo", "--ros", "--plain", *words],
+            output="screen",
+            emulate_tty=True,
+            on_exit=Shutdown(reason="the demo is over"),
+        )
+    ]

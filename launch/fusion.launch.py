@@ -1,0 +1,69 @@
+"""A robot's recognition: fusion, and an encoder for each sensor of its robot file.
+
+ros2 launch omnibind_ros fusion.launch.py
+ros2 launch omnibind_ros fusion.launch.py robot_file:=/path/to/robot.yaml namespace:=robot1
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+from omnibind_ros.config.resources import find_config
+from omnibind_ros.config.robot import load_robot
+from omnibind_ros.config.settings import EncoderSettings, FusionSettings
+from omnibind_ros.nodes.launching import COMMON_ARGUMENTS, encoder_action, fusion_action, given
+
+ARGUMENTS = (
+    DeclareLaunchArgument(
+        "robot_file",
+        default_value="robot",
+        description="The robot: its bundle, its sensors and their topics, its fusion. A path, or the name of "
+        "a file in the package's config folder. Sensors listed there need not be there.",
+    ),
+    DeclareLaunchArgument(
+        "bundle",
+        default_value="",
+        description="What recognises: the name of an installed bundle, or the path of its folder. "
+        "Empty: as in the robot file.",
+    ),
+    DeclareLaunchArgument(
+        "namespace",
+        default_value="",
+        description="Put before every node and relative topic, e.g. robot1. Empty: as in the robot file.",
+    ),
+    DeclareLaunchArgument(
+        "backend",
+        default_value="",
+        choices=["", "auto", "onnxruntime", "tensorrt"],
+        description="What runs the encoders; auto is the fastest that works here. "
+        "Empty: as in the robot file.",
+    ),
+    *COMMON_ARGUMENTS,
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Read by `ros2 launch`."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_robot)])
+
+
+def _robot(context: LaunchContext) -> list[Any]:
+    robot = load_robot(find_config(given(context, "robot_file")))
+    if bundle := given(context, "bundle"):
+        robot = robot.model_copy(update={"bundle": bundle})
+    if backend := given(context, "backend"):
+        encoders = robot.encoders.model_copy(update={"backend": backend})
+        robot = robot.model_copy(update={"encoders": encoders})
+    namespace = given(context, "namespace") or robot.namespace
+    return [
+        fusion_action(context, FusionSettings.of(robot), namespace),
+        *(
+            encoder_action(
+                context, EncoderSettings.of(robot, name), namespace, sensor.respawn, sensor.respawn_delay_s
+            )
+            for name, sensor in robot.sensors.items()
+        ),
+    ]

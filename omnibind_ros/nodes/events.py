@@ -1,0 +1,61 @@
+"""Events of subscriptions, where the middleware has them: who is alive, and what was lost.
+
+Humble keeps them in another module than later distributions. rmw_zenoh has no liveliness event; presence
+there follows from the graph, which it keeps up to date by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+
+def subscribe(
+    node: Node,
+    message_class: Any,
+    topic: str,
+    on_message: Callable[[Any], None],
+    qos: QoSProfile,
+    *,
+    on_alive: Callable[[int], None] | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> tuple[Subscription, bool]:
+    """A subscription with as many of these events as the middleware has.
+
+    Args:
+        on_alive: told how many publishers are alive, whenever that changes.
+        on_lost: told how many messages were lost since it was last called.
+
+    Returns:
+        The subscription, and whether `on_alive` will be called.
+    """
+    alive = None if on_alive is None else _with(on_alive, "alive_count")
+    lost = None if on_lost is None else _with(on_lost, "total_count_change")
+    choices: list[dict[str, Any]] = [
+        {"liveliness": alive, "message_lost": lost},
+        {"liveliness": alive},
+        {"message_lost": lost},
+        {},
+    ]
+    for choice in choices:
+        try:
+            subscription = node.create_subscription(
+                message_class, topic, on_message, qos, event_callbacks=SubscriptionEventCallbacks(**choice)
+            )
+        except UnsupportedEventTypeError:
+            continue
+        return subscription, bool(choice.get("liveliness"))
+    raise AssertionError("a subscription without events is always possible")
+
+
+def _with(tell: Callable[[int], None], count: str) -> Callable[[Any], None]:
+    return lambda event: tell(getattr(event, count))
