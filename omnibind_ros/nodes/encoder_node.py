@@ -41,7 +41,7 @@ class EncoderNode(RobotNode):
         self._driver: Driver | None = None
         self._embeddings: Publisher | None = None
         super().__init__(name, hardware="", **options)
-        self._parameters = SettingsParameters(
+        self._settings = SettingsParameters(
             self,
             EncoderSettings,
             at_any_time=("driver_",),
@@ -56,8 +56,8 @@ class EncoderNode(RobotNode):
         return str(self.get_parameter("sensor").value) or self.get_name()
 
     def configure(self) -> None:
-        self._encoder = EncoderRuntime(self._parameters.read(), TYPES, self.now)
-        self._parameters.configured = True
+        self._encoder = EncoderRuntime(self._settings.read(), TYPES, self.now)
+        self._settings.configured = True
 
     def activate(self) -> None:
         assert self._encoder is not None
@@ -81,20 +81,20 @@ class EncoderNode(RobotNode):
         )
 
     def deactivate(self) -> None:
-        if self._driver is not None:
-            self._driver.close()
-            self._driver = None
         if self._encoder is not None:
-            self._encoder.stop()
+            self._encoder.stop()  # the goodbye comes first
         if self._embeddings is not None:
             self.destroy_publisher(self._embeddings)
             self._embeddings = None
+        if self._driver is not None:
+            self._driver.close()
+            self._driver = None
 
     def cleanup(self) -> None:
         if self._encoder is not None:
             self._encoder.close()
             self._encoder = None
-        self._parameters.configured = False
+        self._settings.configured = False
 
     def reports(self) -> Iterable[Report]:
         assert self._encoder is not None and self._driver is not None

@@ -40,9 +40,9 @@ class FusionNode(RobotNode):
         self._fusion: FusionRuntime | None = None
         self._feed: EmbeddingFeed | None = None
         self._alarm: Timer | None = None
-        self._publishers: dict[str, Publisher] = {}
+        self._outlets: dict[str, Publisher] = {}
         super().__init__(name, hardware="none", **options)
-        self._parameters = SettingsParameters(
+        self._settings = SettingsParameters(
             self, FusionSettings, at_any_time=AT_ANY_TIME, apply=self._apply
         )
         self._jumps = self.get_clock().create_jump_callback(
@@ -55,15 +55,15 @@ class FusionNode(RobotNode):
         return "recognition"
 
     def configure(self) -> None:
-        self._fusion = FusionRuntime(self._parameters.read(), TYPES, self.now)
-        self._parameters.configured = True
+        self._fusion = FusionRuntime(self._settings.read(), TYPES, self.now)
+        self._settings.configured = True
 
     def activate(self) -> None:
         assert self._fusion is not None
         self._publish_on(topics.LABELS, "vision_msgs/msg/LabelInfo", latched_qos())
         self._publish_on(topics.FUSED_EMBEDDING, "sensor_msgs/msg/PointCloud2", embedding_qos())
         self._publish_answers()
-        self._publishers[topics.LABELS].publish(self._fusion.label_info())
+        self._outlets[topics.LABELS].publish(self._fusion.label_info())
         self._alarm = self.create_timer(1.0, self._step, clock=self.steady)
         self._feed = EmbeddingFeed(self, self.steady, self._hear, self._count_encoders, self._fusion.refuse)
         self._step()
@@ -77,12 +77,12 @@ class FusionNode(RobotNode):
             self._alarm = None
         if self._fusion is not None:
             self._fusion.part()
-        while self._publishers:
-            self.destroy_publisher(self._publishers.popitem()[1])
+        while self._outlets:
+            self.destroy_publisher(self._outlets.popitem()[1])
 
     def cleanup(self) -> None:
         self._fusion = None
-        self._parameters.configured = False
+        self._settings.configured = False
 
     def reports(self) -> Iterable[Report]:
         assert self._fusion is not None and self._feed is not None
@@ -109,12 +109,12 @@ class FusionNode(RobotNode):
         assert self._fusion is not None
         before = self._fusion.settings
         self._fusion.apply(settings)
-        if not self._publishers:
+        if not self._outlets:
             return
         if settings.rate_hz != before.rate_hz:
             self._publish_answers()
         if settings.unknown_threshold != before.unknown_threshold:
-            self._publishers[topics.LABELS].publish(self._fusion.label_info())
+            self._outlets[topics.LABELS].publish(self._fusion.label_info())
         self._step()
 
     # Out
@@ -125,9 +125,9 @@ class FusionNode(RobotNode):
         if self._alarm is None:
             return
         if outputs is not None:
-            self._publishers[topics.RECOGNITION].publish(outputs.recognition)
-            self._publishers[topics.CONTRIBUTIONS].publish(outputs.contributions)
-            self._publishers[topics.FUSED_EMBEDDING].publish(outputs.fused)
+            self._outlets[topics.RECOGNITION].publish(outputs.recognition)
+            self._outlets[topics.CONTRIBUTIONS].publish(outputs.contributions)
+            self._outlets[topics.FUSED_EMBEDDING].publish(outputs.fused)
         if self._fusion.take_news():
             self.tell_news()
         self._alarm.timer_period_ns = max(_SHORTEST_WAIT_NS, round(self._fusion.patience_s() * 1e9))
@@ -140,9 +140,9 @@ class FusionNode(RobotNode):
             self._publish_on(topic, _CLASSIFICATION, recognition_qos(self._fusion.settings.rate_hz))
 
     def _publish_on(self, topic: str, type_name: str, qos: Any) -> None:
-        if topic in self._publishers:
-            self.destroy_publisher(self._publishers.pop(topic))
-        self._publishers[topic] = self.create_publisher(
+        if topic in self._outlets:
+            self.destroy_publisher(self._outlets.pop(topic))
+        self._outlets[topic] = self.create_publisher(
             TYPES[type_name], topic, qos, qos_overriding_options=OVERRIDABLE
         )
 
