@@ -37,7 +37,7 @@ class Diagnostics(Updater):  # type: ignore[misc]
         self, node: Node, steady: Clock, hardware: str, reports: Callable[[], Iterable[Report]]
     ) -> None:
         super().__init__(node)
-        self.timer.cancel()
+        node.destroy_timer(self.timer)
         self.setHardwareID(hardware)
         self.node_name = reporter_name(node.get_name(), node.get_namespace())
         self._reports = reports

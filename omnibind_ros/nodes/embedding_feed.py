@@ -1,7 +1,8 @@
 """Every encoder's embeddings in this namespace, whoever it is, and who is there.
 
-rclpy tells of no changes in the graph, so it is looked at 20 times a second (a look takes 0.06 to 0.5 ms). A
-topic that is found is subscribed to as it is offered, so that foreign best-effort encoders are heard too.
+rclpy tells of no changes in the graph, so it is looked at 20 times a second, and at a topic's publishers when
+their number has changed or half a second has passed (one takes the place of another). A topic that is found
+is subscribed to as it is offered, so that foreign best-effort encoders are heard too.
 
 Who is alive is told by the liveliness of the publishers: a graceful end in 3 ms, a killed or stopped process
 when its lease of 0.3 s ends, where the graph would keep it for ten seconds. Middleware without liveliness
@@ -28,6 +29,7 @@ from omnibind_ros.nodes.types import TYPES
 EMBEDDING_TYPE = "sensor_msgs/msg/PointCloud2"
 
 _LOOK_PERIOD_S = 0.05
+_LOOKS_TO_TRUST = 10
 _DEPTH = 1
 
 
@@ -38,6 +40,9 @@ class _Encoder:
     subscription: Subscription
     qos: QoSProfile
     tells_alive: bool
+    publishers: int
+    looks_left: int = _LOOKS_TO_TRUST
+    """before its publishers are looked at again although their number is the same"""
 
 
 class EmbeddingFeed:
@@ -63,14 +68,9 @@ class EmbeddingFeed:
         self._on_refused = on_refused
         self._encoders: dict[str, _Encoder] = {}
         self._refused: set[tuple[str, str]] = set()
-        self._lost: dict[str, int] = {}
         self._prefix = node.get_namespace().rstrip("/") + "/"
         self._timer = node.create_timer(_LOOK_PERIOD_S, self._look, clock=steady)
         self._look()
-
-    def lost(self, sensor: str) -> int:
-        """Messages of a sensor that never arrived, as far as the middleware tells."""
-        return self._lost.get(sensor, 0)
 
     def close(self) -> None:
         """Stop listening; nothing is called any more."""
@@ -85,9 +85,17 @@ class EmbeddingFeed:
             sensor = sensor_of_embedding_topic(topic)
             if sensor is not None and topic == self._prefix + embedding_topic(sensor):
                 found.add(sensor)
-                self._look_at(sensor, topic)
+                if not self._is_as_before(sensor, topic):
+                    self._look_at(sensor, topic)
         for sensor in self._encoders.keys() - found:
             self._part(sensor)
+
+    def _is_as_before(self, sensor: str, topic: str) -> bool:
+        known = self._encoders.get(sensor)
+        if known is None:
+            return False
+        known.looks_left -= 1
+        return known.looks_left > 0 and self._node.count_publishers(topic) == known.publishers
 
     def _look_at(self, sensor: str, topic: str) -> None:
         publishers = self._node.get_publishers_info_by_topic(topic)
@@ -102,6 +110,7 @@ class EmbeddingFeed:
         qos = requested(offers, _DEPTH)
         if known is None or known.qos != qos:
             known = self._listen(sensor, topic, qos)
+        known.publishers, known.looks_left = len(publishers), _LOOKS_TO_TRUST
         if not known.tells_alive:
             self._on_encoders(sensor, len(offers))
 
@@ -115,20 +124,15 @@ class EmbeddingFeed:
             partial(self._on_embedding, sensor),
             qos,
             on_alive=partial(self._on_encoders, sensor),
-            on_lost=partial(self._count_lost, sensor),
         )
-        self._encoders[sensor] = _Encoder(subscription, qos, tells_alive)
+        self._encoders[sensor] = _Encoder(subscription, qos, tells_alive, publishers=0)
         return self._encoders[sensor]
 
     def _part(self, sensor: str) -> None:
         self._node.destroy_subscription(self._encoders.pop(sensor).subscription)
-        self._lost.pop(sensor, None)
         self._on_encoders(sensor, 0)
 
     def _refuse(self, sensor: str, type_name: str) -> None:
         if (sensor, type_name) not in self._refused:
             self._refused.add((sensor, type_name))
             self._on_refused(sensor, f"publishes {type_name}, not {EMBEDDING_TYPE}")
-
-    def _count_lost(self, sensor: str, count: int) -> None:
-        self._lost[sensor] = self._lost.get(sensor, 0) + count

@@ -23,6 +23,7 @@ from omnibind_ros.core.names import check_sensor_name
 from omnibind_ros.messages.diagnostics import Report
 from omnibind_ros.messages.topics import embedding_topic
 from omnibind_ros.nodes.driver import Driver
+from omnibind_ros.nodes.events import NO_EVENTS
 from omnibind_ros.nodes.parameters import SettingsParameters
 from omnibind_ros.nodes.qos import OVERRIDABLE, embedding_qos
 from omnibind_ros.nodes.robot_node import RobotNode
@@ -66,6 +67,7 @@ class EncoderNode(RobotNode):
             TYPES["sensor_msgs/msg/PointCloud2"],
             embedding_topic(self._encoder.settings.sensor),
             embedding_qos(),
+            event_callbacks=NO_EVENTS,
             qos_overriding_options=OVERRIDABLE,
         )
         self._encoder.start(self._embeddings.publish, self.tell_news)

@@ -14,9 +14,21 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 try:
-    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+    from rclpy.event_handler import (
+        PublisherEventCallbacks,
+        SubscriptionEventCallbacks,
+        UnsupportedEventTypeError,
+    )
 except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+    from rclpy.qos_event import (
+        PublisherEventCallbacks,
+        SubscriptionEventCallbacks,
+        UnsupportedEventTypeError,
+    )
+
+NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
+"""For publishers. An executor pays for every event each time it waits, and who requests too much is told so
+by its own node."""
 
 
 def subscribe(
@@ -49,7 +61,11 @@ def subscribe(
     for choice in choices:
         try:
             subscription = node.create_subscription(
-                message_class, topic, on_message, qos, event_callbacks=SubscriptionEventCallbacks(**choice)
+                message_class,
+                topic,
+                on_message,
+                qos,
+                event_callbacks=SubscriptionEventCallbacks(**choice, use_default_callbacks=False),
             )
         except UnsupportedEventTypeError:
             continue

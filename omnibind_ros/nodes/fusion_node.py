@@ -20,6 +20,7 @@ from omnibind_ros.config.settings import FusionSettings
 from omnibind_ros.messages import topics
 from omnibind_ros.messages.diagnostics import Report
 from omnibind_ros.nodes.embedding_feed import EmbeddingFeed
+from omnibind_ros.nodes.events import NO_EVENTS
 from omnibind_ros.nodes.parameters import SettingsParameters
 from omnibind_ros.nodes.qos import OVERRIDABLE, embedding_qos, latched_qos, recognition_qos
 from omnibind_ros.nodes.robot_node import RobotNode
@@ -42,9 +43,7 @@ class FusionNode(RobotNode):
         self._alarm: Timer | None = None
         self._outlets: dict[str, Publisher] = {}
         super().__init__(name, hardware="none", **options)
-        self._settings = SettingsParameters(
-            self, FusionSettings, at_any_time=AT_ANY_TIME, apply=self._apply
-        )
+        self._settings = SettingsParameters(self, FusionSettings, at_any_time=AT_ANY_TIME, apply=self._apply)
         self._jumps = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(seconds=-0.1), on_clock_change=True),
             post_callback=self._on_clock_jump,
@@ -85,8 +84,8 @@ class FusionNode(RobotNode):
         self._settings.configured = False
 
     def reports(self) -> Iterable[Report]:
-        assert self._fusion is not None and self._feed is not None
-        return self._fusion.reports(self._feed.lost)
+        assert self._fusion is not None
+        return self._fusion.reports()
 
     # What arrives
 
@@ -125,9 +124,9 @@ class FusionNode(RobotNode):
         if self._alarm is None:
             return
         if outputs is not None:
-            self._outlets[topics.RECOGNITION].publish(outputs.recognition)
-            self._outlets[topics.CONTRIBUTIONS].publish(outputs.contributions)
-            self._outlets[topics.FUSED_EMBEDDING].publish(outputs.fused)
+            self._outlets[topics.RECOGNITION].publish(outputs.recognition())
+            self._outlets[topics.CONTRIBUTIONS].publish(outputs.contributions())
+            self._outlets[topics.FUSED_EMBEDDING].publish(outputs.fused())
         if self._fusion.take_news():
             self.tell_news()
         self._alarm.timer_period_ns = max(_SHORTEST_WAIT_NS, round(self._fusion.patience_s() * 1e9))
@@ -143,7 +142,7 @@ class FusionNode(RobotNode):
         if topic in self._outlets:
             self.destroy_publisher(self._outlets.pop(topic))
         self._outlets[topic] = self.create_publisher(
-            TYPES[type_name], topic, qos, qos_overriding_options=OVERRIDABLE
+            TYPES[type_name], topic, qos, event_callbacks=NO_EVENTS, qos_overriding_options=OVERRIDABLE
         )
 
 

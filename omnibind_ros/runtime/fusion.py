@@ -13,11 +13,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from omnibind_ros.config.settings import FusionSettings
 from omnibind_ros.core.errors import BadMessage
+from omnibind_ros.core.recognition import Recognition
 from omnibind_ros.core.sensor_state import SensorState, SensorStatus
 from omnibind_ros.fusion.live_set import Freshness
 from omnibind_ros.fusion.open_hub import open_hub, open_label_bank
@@ -33,18 +34,26 @@ from omnibind_ros.messages.types import MessageTypes
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
 class Outputs:
-    """The messages of one step, all of one stamp.
+    """The messages of one step, all of one stamp, each made when asked for: only the answer is urgent."""
 
-    Attributes:
-        recognition, contributions: `vision_msgs/msg/Classification`.
-        fused: `sensor_msgs/msg/PointCloud2`.
-    """
+    def __init__(self, types: MessageTypes, recognition: Recognition, space: int, frame_id: str) -> None:
+        self._types = types
+        self._recognition = recognition
+        self._space = space
+        self._frame_id = frame_id
 
-    recognition: Any
-    contributions: Any
-    fused: Any
+    def recognition(self) -> Any:
+        """`vision_msgs/msg/Classification`."""
+        return encode_recognition(self._types, self._recognition, self._frame_id)
+
+    def contributions(self) -> Any:
+        """`vision_msgs/msg/Classification`."""
+        return encode_contributions(self._types, self._recognition, self._frame_id)
+
+    def fused(self) -> Any:
+        """`sensor_msgs/msg/PointCloud2`."""
+        return encode_fused(self._types, self._recognition, self._space, self._frame_id)
 
 
 class FusionRuntime:
@@ -189,12 +198,7 @@ class FusionRuntime:
         recognition = self._hub.step(self._clock())
         self._step_ms += ((self._steady() - begun) / 1e6 - self._step_ms) / 16
         self._recognitions += 1
-        types, frame_id = self._types, self.settings.frame_id
-        return Outputs(
-            encode_recognition(types, recognition, frame_id),
-            encode_contributions(types, recognition, frame_id),
-            encode_fused(types, recognition, self._bundle.space.tag, frame_id),
-        )
+        return Outputs(self._types, recognition, self._bundle.space.tag, self.settings.frame_id)
 
     def _report_on(self, status: SensorStatus, lost: Callable[[str], int]) -> Report:
         encoders = self._encoders.get(status.sensor, 0)

@@ -8,7 +8,8 @@ from omnibind_ros.core import BadMessage
 from omnibind_ros.sensors.events import Events
 from omnibind_ros.sensors.message_fields import NANOSECONDS, read_count, read_field
 
-_EVENT = np.dtype([("x", "u2"), ("y", "u2"), ("sec", "i8"), ("nanosec", "i8"), ("p", "?")])
+# NumPy 1 would wrap what does not fit into 16 bits, so a wider type is filled and then looked at.
+_EVENT = np.dtype([("x", "i8"), ("y", "i8"), ("sec", "i8"), ("nanosec", "i8"), ("p", "?")])
 
 
 def decode_event_array(message: object) -> Events:
@@ -32,9 +33,14 @@ def decode_event_array(message: object) -> Events:
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise BadMessage(f"event array holds something that is no dvs_msgs/msg/Event: {error}") from None
 
+    for axis in ("x", "y"):
+        if np.any(rows[axis] != rows[axis].astype(np.uint16)):
+            raise BadMessage(
+                f"event array holds something that is no dvs_msgs/msg/Event: {axis} is no 16-bit number"
+            )
     rows = rows[(rows["x"] < width) & (rows["y"] < height)]
     t = rows["sec"] * NANOSECONDS + rows["nanosec"]
     if np.any(t[1:] < t[:-1]):
         order = np.argsort(t, kind="stable")
         rows, t = rows[order], t[order]
-    return Events(rows["x"], rows["y"], t, rows["p"], width, height)
+    return Events(rows["x"].astype(np.uint16), rows["y"].astype(np.uint16), t, rows["p"], width, height)

@@ -134,9 +134,9 @@ class FusionProcess:
             self._fusion.refuse(event.sensor, event.reason)
 
     def _publish(self, outputs: Outputs) -> None:
-        self._recognition.publish(outputs.recognition)
-        self._contributions.publish(outputs.contributions)
-        self._fused.publish(outputs.fused)
+        self._recognition.publish(outputs.recognition())
+        self._contributions.publish(outputs.contributions())
+        self._fused.publish(outputs.fused())
 
     def _report(self) -> None:
         self._report_due = time.monotonic() + _REPORT_PERIOD_S
