@@ -8,6 +8,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# colcon's --symlink-install runs a link to this file, from a folder that holds nothing else of the checkout.
+CHECKOUT = Path(__file__).resolve().parent
 PACKAGE = "omnibind_ros"
 SHARE = f"share/{PACKAGE}"
 SHARED_FOLDERS = ("calibration", "config", "engines", "launch")
@@ -19,8 +21,9 @@ def shared_files() -> list[tuple[str, list[str]]]:
     files["share/ament_index/resource_index/packages"].append(f"resource/{PACKAGE}")
     files[SHARE].append("package.xml")
     for folder in SHARED_FOLDERS:
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+        for found in sorted((CHECKOUT / folder).rglob("*")):
+            path = found.relative_to(CHECKOUT)
+            if found.is_file() and "__pycache__" not in path.parts:
                 files[f"{SHARE}/{path.parent.as_posix()}"].append(path.as_posix())
     return list(files.items())
 
@@ -29,7 +32,7 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     description="Recognise what is around a robot from whatever sensors are live right now",
-    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description=(CHECKOUT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="omnibind_ros developers",
     author_email="omnibind_ros@example.org",
