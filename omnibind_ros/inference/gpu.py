@@ -1,4 +1,4 @@
-"""All that is asked of PyCUDA: the GPU's primary context, streams, and pinned memory paired with the device's.
+"""All that is asked of PyCUDA: the GPU's primary context, streams, pinned and device memory.
 
 The primary context is the one that CUDA's runtime API, TensorRT and PyTorch use too. It is retained once a
 process and current only inside `active()`, so that whoever else uses the GPU finds what was current before.

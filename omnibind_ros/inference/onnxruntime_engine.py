@@ -81,7 +81,7 @@ class OnnxRuntimeEngine:
         runs_on = self._session.get_providers()[0]
         if options.provider not in ("auto", "cpu") and runs_on != _PROVIDERS[options.provider]:
             raise BackendError(
-                f"ONNX Runtime has {_NAMES[_PROVIDERS[options.provider]]} and cannot start it; its log says why"
+                f"ONNX Runtime has {_NAMES[_PROVIDERS[options.provider]]} but cannot start it; see its log"
             )
         self.backend = f"onnxruntime {ort.__version__} {_NAMES[runs_on]}"
         if runs_on == _PROVIDERS["cpu"]:

@@ -178,7 +178,7 @@ class PlanCache:
     def _cannot_keep(self, error: OSError) -> BackendError:
         advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
         return BackendError(
-            f"no TensorRT plan can be kept in {self.folder}: {error.strerror}; {advice}, or set OMNIBIND_CACHE"
+            f"no plan can be kept in {self.folder}: {error.strerror}; {advice}, or set OMNIBIND_CACHE"
         )
 
 

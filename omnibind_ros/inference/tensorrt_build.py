@@ -1,4 +1,4 @@
-"""ONNX file -> TensorRT plan in the cache, with progress. It takes seconds to many minutes: see plan_build.py."""
+"""ONNX file -> TensorRT plan in the cache, with progress; seconds to many minutes: see plan_build.py."""
 
 from __future__ import annotations
 
