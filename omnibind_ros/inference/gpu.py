@@ -18,6 +18,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from omnibind_ros.core.errors import BackendError
 
+# CU_STREAM_NON_BLOCKING. Another library's work on the default stream would break the capture of a blocking one.
+_NON_BLOCKING = 1
+
 
 def open_gpu() -> Gpu:
     """The first GPU, the same object in all of a process.
@@ -81,8 +84,8 @@ class Gpu:
             self._driver.Context.pop()
 
     def stream(self) -> Stream:
-        """A stream of its own; while `active`."""
-        return Stream(self._driver.Stream())
+        """A stream that waits for no other, the default one included; while `active`."""
+        return Stream(self._driver.Stream(_NON_BLOCKING))
 
     def buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> Buffer:
         """Memory of one tensor; while `active`."""

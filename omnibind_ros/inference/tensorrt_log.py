@@ -31,7 +31,7 @@ def make_log(api: Any) -> Any:
             level = levels.get(severity, logging.ERROR)
             if level == logging.ERROR:
                 self._errors.append(" ".join(msg.split()))
-            log.log(min(level, logging.INFO), "%s", msg)
+            log.log(min(level, logging.INFO), "%s", msg)  # who asks for `complaints` says them louder
 
         def complaints(self) -> str:
             """Its last errors as one line, which are then forgotten."""

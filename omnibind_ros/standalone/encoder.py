@@ -198,9 +198,7 @@ def _open_encoder(robot: RobotConfig, sensor: str) -> SensorEncoder:
         sensor,
         config.modality,
         options=config.options,
-        precision=shared.precision,
-        backend=shared.backend,
-        threads=shared.threads,
+        **shared.engine,
         frame_id=config.frame_id,
         max_stamp_skew_s=shared.max_stamp_skew_s,
     )
