@@ -139,12 +139,13 @@ class Bundle:
         return engine
 
     def load_fusion(self, *, backend: str = "auto", threads: int = 1) -> Engine:
-        """The engine of the Adaptive Fusion step; on the CPU, which has done it before a GPU has its inputs.
+        """The engine of the Adaptive Fusion step; `auto` is the CPU, done before a GPU would have its inputs.
 
         Raises:
             ConfigError: no such backend.
             BackendError: the backend cannot load it.
         """
+        backend = "onnxruntime" if backend == "auto" else backend
         return load_engine(self.fusion_path, backend=backend, threads=threads, provider="cpu")
 
     def _check_spaces(self) -> None:

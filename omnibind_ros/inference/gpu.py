@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from omnibind_ros.core.errors import BackendError
 
-# CU_STREAM_NON_BLOCKING. Another library's work on the default stream would break the capture of a blocking one.
+# CU_STREAM_NON_BLOCKING: other libraries' work on the default stream would break the capture of another.
 _NON_BLOCKING = 1
 
 
@@ -59,8 +59,12 @@ class Gpu:
     def __init__(self, driver: Any, device: Any) -> None:
         self.name: str = device.name()
         self.compute_capability = ".".join(map(str, device.compute_capability()))
-        self._driver = driver
-        self._context = device.retain_primary_context()
+        self._driver, self._device = driver, device
+
+    @cached_property
+    def _context(self) -> Any:
+        """Retained when it is first needed: it takes much memory, and reading a GPU's name needs none."""
+        return self._device.retain_primary_context()
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -69,7 +73,10 @@ class Gpu:
         Raises:
             BackendError: whatever CUDA refuses meanwhile.
         """
-        self._context.push()
+        try:
+            self._context.push()
+        except self._driver.Error as error:
+            raise BackendError(f"CUDA on {self.name} gives no context: {error}") from error
         try:
             yield
         except self._driver.MemoryError as error:

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -146,10 +146,8 @@ class PlanCache:
 
     def store_timings(self, key: PlanKey, timings: bytes | memoryview) -> None:
         """Keep kernel timings; only while `building`. Without them the next build merely takes longer."""
-        try:
+        with suppress(OSError):
             _seal(self.folder / key.timings_file, {}, timings)
-        except OSError:
-            (self.folder / key.timings_file).unlink(missing_ok=True)
 
     @contextmanager
     def building(self, wait: Callable[[], None] = lambda: None) -> Iterator[None]:

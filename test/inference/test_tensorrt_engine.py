@@ -221,6 +221,7 @@ def test_no_plan_yet(robot, model):
 def test_auto_runs_on_onnx_runtime_until_there_is_a_plan(robot, model, caplog):
     with caplog.at_level("INFO"):
         assert load_engine(model).backend.startswith("onnxruntime")
+    assert robot.gpu.retained == 0, "who does not use the GPU takes none of its memory"
     assert "no TensorRT plan of image.fp32" in caplog.text
     build_plan(model, PlanOptions())
     assert load_engine(model).backend.startswith("tensorrt")
@@ -296,6 +297,12 @@ def test_too_little_gpu_memory_to_run(robot, model):
         load_engine(model, backend="tensorrt")
     assert not robot.gpu.memory, "what was allocated before is not given back"
     assert not robot.gpu.contexts
+
+
+def test_too_little_gpu_memory_for_a_context(robot, model):
+    robot.become("10.3", total=1)
+    with pytest.raises(BackendError, match=r"CUDA on Orin gives no context: .*out of memory"):
+        build_plan(model, PlanOptions())
 
 
 def test_a_broken_model(robot, tmp_path):

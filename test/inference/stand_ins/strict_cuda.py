@@ -113,6 +113,8 @@ def _driver(gpu: StrictGpu) -> Any:
             return gpu.capability
 
         def retain_primary_context(self) -> Context:
+            if gpu.total < 1 << 20:
+                raise MemoryError("cuDevicePrimaryCtxRetain failed: out of memory")
             gpu.retained += 1
             return Context()
 

@@ -167,7 +167,7 @@ def make_tensorrt(release: str, gpu: StrictGpu) -> Any:
         pause = 0.2 if os.environ.get("STRICT_TENSORRT_FAULT") == "slow" else 0.0
         monitor = config._values.get("progress_monitor")
         if monitor is None:
-            time.sleep(30 * pause)
+            time.sleep(600 * pause)
             return True
         constructed(monitor, trt.IProgressMonitor)
         go_on = True
