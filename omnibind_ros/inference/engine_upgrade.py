@@ -20,10 +20,14 @@ from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.inference.engine import Engine
 from omnibind_ros.inference.plan import PlanMissing, PlanOptions
 from omnibind_ros.inference.plan_build import PlanBuild
+from omnibind_ros.inference.tensorrt_build import BuildProgress
 
 log = logging.getLogger(__name__)
 
 Build = Literal["background", "never"]
+
+_LOGGED_STEP = 10
+"""percent"""
 
 
 class EngineUpgrade:
@@ -42,6 +46,7 @@ class EngineUpgrade:
         self._engine: Engine | None = None
         self._outcome = ""
         self._closed = False
+        self._logged = 0
         self._thread = threading.Thread(target=self._work, name=f"build_{name}", daemon=True)
         self._thread.start()
 
@@ -77,7 +82,7 @@ class EngineUpgrade:
                     return
                 self._build = self._start()
             log.info("%s: building a TensorRT plan, which may take minutes", self._name)
-            self._build.wait()
+            self._build.wait(self._log_progress)
             engine = self._load()
             engine.warm_up()
         except Exception as error:  # a fault here must not be silent, nor stop an encoder that works
@@ -88,6 +93,12 @@ class EngineUpgrade:
         self._outcome = "built"
         with self._lock:
             self._engine = engine
+
+    def _log_progress(self, progress: BuildProgress) -> None:
+        percent = progress.percent or 0
+        if percent >= self._logged + _LOGGED_STEP:
+            self._logged = percent
+            log.info("%s: building a TensorRT plan: %d %% (%s)", self._name, percent, progress.phase)
 
 
 def open_encoder_engine(

@@ -74,6 +74,7 @@ class TensorRTEngine:
         self._buffers: dict[str, Buffer] = {}
         self._graph: CudaGraph | None = None
         self._context: Any = None
+        self._stream: Any = None
         try:
             with gpu.active():
                 self._runtime = tensorrt.api.Runtime(self._log)
@@ -129,9 +130,10 @@ class TensorRTEngine:
             if self._graph is not None:
                 self._graph.free()
             self._graph = self._context = self._engine = self._runtime = None
-            for buffer in self._buffers.values():
-                buffer.free()
-            self._buffers = {}
+            # PyCUDA frees streams and pinned memory only where their context is current: here, to the last.
+            self._stream, self._input_buffers, self._results = None, {}, {}
+            while self._buffers:
+                self._buffers.popitem()[1].free()
 
     def _tensors(self, mode: Any) -> tuple[TensorSpec, ...]:
         """Specs of the inputs or outputs, for which buffers are made."""

@@ -43,7 +43,7 @@ class GatedBuild:
         self.failure = ""
         self.closed = False
 
-    def wait(self) -> Path:
+    def wait(self, report) -> Path:
         assert self.end.wait(PATIENCE)
         if self.failure:
             raise BackendError(self.failure)
@@ -155,7 +155,8 @@ def open_engine(bundle_folder, backend="auto", build="background"):
 
 
 @pytest.mark.parametrize("backend", ["auto", "tensorrt"])
-def test_from_nothing_to_tensorrt(robot, bundle_folder, backend):
+def test_from_nothing_to_tensorrt(robot, bundle_folder, backend, caplog):
+    caplog.set_level("INFO")
     engine, upgrade = open_engine(bundle_folder, backend)
     assert engine.backend.startswith("onnxruntime")
     assert upgrade is not None
@@ -171,6 +172,8 @@ def test_from_nothing_to_tensorrt(robot, bundle_folder, backend):
     assert again.backend.startswith("tensorrt")
     assert none is None
     assert robot.builds == ["image.fp32.onnx"]
+    told = [record.message for record in caplog.records if "building a TensorRT plan: " in record.message]
+    assert 5 <= len(told) <= 10, told
 
 
 def test_a_damaged_plan_is_built_anew(robot, bundle_folder, tmp_path):

@@ -102,6 +102,7 @@ def test_inference_is_one_cuda_graph_and_leaves_nothing_behind(any_robot, model)
     engine.close()
     assert not any_robot.gpu.memory, "device memory is not given back"
     assert not any_robot.gpu.graphs
+    assert not any_robot.gpu.leaked
     assert not any_robot.gpu.contexts, "our context stays current"
     with pytest.raises(BackendError, match="closed"):
         engine.run({"signal": SIGNAL})

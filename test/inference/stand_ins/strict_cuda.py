@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,8 @@ class StrictGpu:
     ) -> None:
         self.name, self.capability, self.total, self.count = name, capability, total, count
         self.memory: dict[int, bytearray] = {}
-        self.pinned: dict[int, np.ndarray] = {}
+        self.pinned: set[int] = set()
+        self.leaked: list[str] = []
         self.streams: dict[int, Any] = {}
         self.graphs: dict[int, list[Callable[[], None]]] = {}
         self.launches = 0
@@ -44,6 +46,11 @@ class StrictGpu:
     def need_context(self, function: str) -> None:
         if not self.contexts:
             raise self.driver.LogicError(f"{function} failed: invalid device context")
+
+    def freed(self, what: str) -> None:
+        """PyCUDA leaks what is freed where its context is not current."""
+        if not self.contexts:
+            self.leaked.append(what)
 
     def handle(self) -> int:
         self._next += 0x1000
@@ -141,7 +148,8 @@ def _driver(gpu: StrictGpu) -> Any:
             self.captured: list[Callable[[], None]] | None = None
             self.invalid = False
             self.handle = gpu.handle()
-            gpu.streams[self.handle] = self
+            gpu.streams[self.handle] = weakref.proxy(self)
+            weakref.finalize(self, gpu.freed, "stream")
 
         def synchronize(self) -> None:
             gpu.need_context("cuStreamSynchronize")
@@ -177,7 +185,8 @@ def _driver(gpu: StrictGpu) -> Any:
     def pagelocked_empty(shape: Any, dtype: Any, order: str = "C", mem_flags: int = 0) -> np.ndarray:
         gpu.need_context("cuMemHostAlloc")
         array = np.full(shape, 7, dtype, order)
-        gpu.pinned[array.ctypes.data] = array
+        gpu.pinned.add(array.ctypes.data)
+        weakref.finalize(array, gpu.freed, "pinned memory")
         return array
 
     def copy(device: Any, host: Any, stream: Any, upload: bool) -> None:
