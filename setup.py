@@ -75,6 +75,10 @@ setup(
             "onnx>=1.15",
             "torch>=2.2",
         ],
+        # On a Jetson, which brings TensorRT and CUDA with JetPack; pycuda is compiled against the latter.
+        "tensorrt": [
+            "pycuda>=2022.2",
+        ],
         "view": [
             "matplotlib>=3.7",
             "rerun-sdk>=0.20",

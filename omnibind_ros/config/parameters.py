@@ -1,7 +1,7 @@
 """Settings as flat parameters, the way ROS 2 nodes have them.
 
     FusionSettings.freshness.min_timeout_s   <->   freshness.min_timeout_s
-    null                                     <->   "" of a text, -1.0 of a number
+    null                                     <->   "" of a text, -1 of a number
     {audio: 1.5, touch: 4.0}                 <->   the same, as text
 
 What a setting is called, what it means, its default and its range are said once, in the settings class.
@@ -30,7 +30,7 @@ from omnibind_ros.core.errors import ConfigError
 Value = bool | int | float | str | tuple[str, ...]
 M = TypeVar("M", bound=StrictModel)
 
-_NULL: Mapping[type, Any] = {str: "", float: -1.0}
+_NULL: Mapping[type, Any] = {str: "", float: -1.0, int: -1}
 """What stands for null: ROS 2 parameters have none."""
 
 
@@ -121,7 +121,7 @@ def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
         default = None if field.is_required() else defaults.get(name, field.default)
         minimum, maximum = _range(limits)
         if may_be_null:
-            text = text.replace("null", repr(_NULL[kind]) if kind is float else "''")
+            text = text.replace("null", repr(_NULL[kind]))
             minimum = None if minimum is None else _NULL[kind]
         yield Setting(f"{prefix}{name}", kind, _written(kind, default), text, minimum, maximum, may_be_null)
 

@@ -171,8 +171,21 @@ class EncodersConfig(StrictModel):
     """e.g. fp32, fp16, int8; null = the bundle's default for each encoder"""
     threads: Count = 1
     """inference threads per encoder; 1 lets six of them share two cores"""
+    provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    """what ONNX Runtime runs on; auto = CUDA where it has that, else the CPU"""
+    build: Literal["background", "never"] = "background"
+    """when TensorRT lacks the plan of a model: build it while ONNX Runtime works, or do without"""
+    workspace_mb: Count = 512
+    """memory that a TensorRT kernel may use beside its tensors; less for small boards"""
+    dla_core: Annotated[int, Field(ge=0)] | None = None
+    """deep learning accelerator of an Orin to use, with the GPU for what it cannot do; fp16 only"""
     max_stamp_skew_s: Positive = 10.0
     """stamps further than this from now come from a wrong clock: such samples are stamped on receipt"""
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        """What runs the models, as keywords of `SensorEncoder.open`."""
+        return self.model_dump(include=EncodersConfig.model_fields.keys() - {"max_stamp_skew_s"})
 
 
 class RobotConfig(StrictModel):

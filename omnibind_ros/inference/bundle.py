@@ -7,7 +7,7 @@ only when an engine is asked for, so that an encoder process holds its own model
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from omnibind_ros.core.names import nearest
 from omnibind_ros.core.space import Space
 from omnibind_ros.inference.engine import Engine, load_engine
 from omnibind_ros.inference.manifest import FORMAT_VERSION, BundleFile, Manifest, ModelInput, sha256_of
+from omnibind_ros.inference.plan import PlanOptions
 
 
 @dataclass(frozen=True)
@@ -110,29 +111,42 @@ class Bundle:
         )
 
     def load_encoder(
-        self, modality: Modality, *, precision: str | None = None, backend: str = "auto", threads: int = 1
+        self,
+        modality: Modality,
+        *,
+        precision: str | None = None,
+        backend: str = "auto",
+        threads: int = 1,
+        provider: str = "auto",
+        plan: PlanOptions | None = None,
     ) -> Engine:
         """The engine of one encoder, checked against the manifest.
 
+        Args:
+            plan: how TensorRT builds; its precision is that of the model.
+
         Raises:
-            ConfigError: no such encoder, precision or backend.
+            ConfigError: no such encoder, precision, backend or provider.
+            PlanMissing: backend `tensorrt` has no plan of it yet.
             BackendError: the backend cannot load it.
             BundleError: the model is not what the manifest says.
             SpaceMismatch: its embedding has another dimension than the space.
         """
         model = self.encoder_model(modality, precision)
-        engine = load_engine(model.path, backend=backend, threads=threads)
+        options = replace(plan or PlanOptions(), precision=model.precision)
+        engine = load_engine(model.path, backend=backend, threads=threads, provider=provider, plan=options)
         self._check_encoder(model, engine)
         return engine
 
     def load_fusion(self, *, backend: str = "auto", threads: int = 1) -> Engine:
-        """The engine of the Adaptive Fusion step.
+        """The engine of the Adaptive Fusion step; `auto` is the CPU, done before a GPU would have its inputs.
 
         Raises:
             ConfigError: no such backend.
             BackendError: the backend cannot load it.
         """
-        return load_engine(self.fusion_path, backend=backend, threads=threads)
+        backend = "onnxruntime" if backend == "auto" else backend
+        return load_engine(self.fusion_path, backend=backend, threads=threads, provider="cpu")
 
     def _check_spaces(self) -> None:
         for modality, entry in self.manifest.encoders.items():

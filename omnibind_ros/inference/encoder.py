@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -13,9 +14,13 @@ from omnibind_ros.core.modality import Modality
 from omnibind_ros.core.names import check_sensor_name
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.inference.engine import Engine
+from omnibind_ros.inference.engine_upgrade import Build, EngineUpgrade, open_encoder_engine
+from omnibind_ros.inference.plan import PlanOptions
 from omnibind_ros.sensors.adaptor import Sample, SensorAdaptor, make_adaptor
 
 _SMOOTHING = 1 / 16
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -55,6 +60,7 @@ class SensorEncoder:
         modality: its kind of signal.
         adaptor: turns its messages into model inputs.
         engine: model with one input and the outputs `embedding` float32 [1,D] and `evidence` float32 [1].
+        upgrade: a faster engine of the same model in the making; taken between two samples when it is ready.
         frame_id: coordinate frame to use instead of the messages' own.
         max_stamp_skew_s: stamps further than this from the time of receipt are replaced by it.
 
@@ -71,6 +77,7 @@ class SensorEncoder:
         *,
         adaptor: SensorAdaptor,
         engine: Engine,
+        upgrade: EngineUpgrade | None = None,
         frame_id: str | None = None,
         max_stamp_skew_s: float = 10.0,
     ) -> None:
@@ -79,6 +86,7 @@ class SensorEncoder:
         self.space = bundle.space
         self.adaptor = adaptor
         self.engine = engine
+        self._upgrade = upgrade
         self.counters = EncoderCounters()
         self._frame_id = frame_id
         self._max_stamp_skew_ns = round(max_stamp_skew_s * 1e9)
@@ -101,6 +109,10 @@ class SensorEncoder:
         precision: str | None = None,
         backend: str = "auto",
         threads: int = 1,
+        provider: str = "auto",
+        workspace_mb: int = PlanOptions.workspace_mb,
+        dla_core: int | None = None,
+        build: Build = "never",
         frame_id: str | None = None,
         max_stamp_skew_s: float = 10.0,
     ) -> SensorEncoder:
@@ -108,19 +120,32 @@ class SensorEncoder:
 
         Args:
             options: how this device encodes its messages; see the modality's adaptor.
+            threads, provider: see `EngineOptions`.
+            workspace_mb, dla_core: see `PlanOptions`.
+            build: `background` starts on ONNX Runtime while a missing TensorRT plan is built.
 
         Raises:
             OmniBindError: whatever is wrong with bundle, options or backend.
         """
         preprocessing = dict(bundle.encoder_model(modality, precision).preprocessing)
         adaptor = make_adaptor(modality, preprocessing, **(options or {}))
-        engine = bundle.load_encoder(modality, precision=precision, backend=backend, threads=threads)
+        engine, upgrade = open_encoder_engine(
+            bundle,
+            modality,
+            precision=precision,
+            backend=backend,
+            threads=threads,
+            provider=provider,
+            plan=PlanOptions(workspace_mb=workspace_mb, dla_core=dla_core),
+            build=build,
+        )
         return cls(
             bundle,
             sensor,
             modality,
             adaptor=adaptor,
             engine=engine,
+            upgrade=upgrade,
             frame_id=frame_id,
             max_stamp_skew_s=max_stamp_skew_s,
         )
@@ -161,6 +186,7 @@ class SensorEncoder:
             self.counters.empty += 1
             self.counters.empty_reason = sample.reason or "no signal"
             return None
+        self._switch_over()
         begun = perf_counter()
         outputs = self.engine.run({self._input: sample.data})
         embedding = Embedding(
@@ -190,9 +216,24 @@ class SensorEncoder:
         if self.adaptor.stream:
             self.adaptor.reset()
 
+    @property
+    def plan_status(self) -> str:
+        """How a TensorRT plan in the making stands; empty if there is none."""
+        return self._upgrade.status if self._upgrade else ""
+
     def close(self) -> None:
-        """Free the model."""
+        """Free the model, and end the making of a faster one."""
+        if self._upgrade is not None:
+            self._upgrade.close()
         self.engine.close()
+
+    def _switch_over(self) -> None:
+        better = self._upgrade.take() if self._upgrade else None
+        if better is None:
+            return
+        log.info("%s goes on with %s", self.sensor, better.backend)
+        slower, self.engine = self.engine, better
+        slower.close()
 
     def _stamped(self, sample: Sample, now: int) -> Sample:
         offset = sample.stamp - now

@@ -48,6 +48,7 @@ class EncoderStatus:
         period = worker.driver_period_s
         return {
             "backend": worker.encoder.engine.backend,
+            **({"tensorrt_plan": plan} if (plan := worker.encoder.plan_status) else {}),
             "encode_ms": counters.encode_ms,
             "decode_ms": counters.decode_ms,
             "driver_hz": 1 / period if period else 0.0,

@@ -1,14 +1,18 @@
 """An engine runs one model. Backends differ in speed, never in what they compute.
 
+    onnxruntime   everywhere: on the CPU, or through CUDA where ONNX Runtime has it
+    tensorrt      on an NVIDIA GPU, from a plan that was built on that very GPU
+    auto          tensorrt if it is there and so is the plan, else onnxruntime; the log says why
+
 A backend is a module `<backend>_engine.py` beside this one with
-`open_engine(onnx_path: Path, *, threads: int) -> Engine`; nothing else knows it.
+`open_engine(onnx_path: Path, options: EngineOptions) -> Engine`; nothing else knows it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +22,7 @@ from numpy.typing import NDArray
 
 from omnibind_ros.core.errors import BackendError, ConfigError
 from omnibind_ros.core.names import nearest
+from omnibind_ros.inference.plan import PlanOptions
 
 BACKENDS = ("tensorrt", "onnxruntime")
 """In the order in which `auto` tries them."""
@@ -35,6 +40,22 @@ class TensorSpec:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype} {list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What the backends can be told.
+
+    Attributes:
+        threads: CPU threads of one inference.
+        provider: what ONNX Runtime runs on: `cpu`, `cuda`, `tensorrt`, or `auto`: CUDA where it has that,
+            else the CPU.
+        plan: how TensorRT's plan is built.
+    """
+
+    threads: int = 1
+    provider: str = "auto"
+    plan: PlanOptions = field(default_factory=PlanOptions)
 
 
 class Engine(Protocol):
@@ -70,23 +91,31 @@ class Engine(Protocol):
         """Free the model; the engine cannot be used any more."""
 
 
-def load_engine(onnx_path: str | Path, *, backend: str = "auto", threads: int = 1) -> Engine:
+def load_engine(
+    onnx_path: str | Path,
+    *,
+    backend: str = "auto",
+    threads: int = 1,
+    provider: str = "auto",
+    plan: PlanOptions | None = None,
+) -> Engine:
     """Load an ONNX model.
 
     Args:
         backend: `onnxruntime`, `tensorrt`, or `auto`: the first of `BACKENDS` that works here.
-        threads: CPU threads of one inference.
+        threads, provider, plan: see `EngineOptions`.
 
     Raises:
         ConfigError: unknown backend; names the nearest.
+        PlanMissing: `tensorrt` is there, but has no plan of this model yet.
         BackendError: the backend is not there or cannot load the model.
     """
-    path = Path(onnx_path)
+    path, options = Path(onnx_path), EngineOptions(threads, provider, plan or PlanOptions())
     if backend == "auto":
-        return _first_that_works(path, threads)
+        return _first_that_works(path, options)
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend {backend!r}{nearest(backend, ('auto', *BACKENDS))}")
-    engine = _open(backend, path, threads)
+    engine = _open(backend, path, options)
     log.info("%s runs on %s, as asked for", path.name, engine.backend)
     return engine
 
@@ -112,11 +141,11 @@ def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any
         raise BackendError(f"the model has no input {unknown!r}{nearest(unknown, known)}")
 
 
-def _first_that_works(path: Path, threads: int) -> Engine:
+def _first_that_works(path: Path, options: EngineOptions) -> Engine:
     refusals: list[str] = []
     for backend in BACKENDS:
         try:
-            engine = _open(backend, path, threads)
+            engine = _open(backend, path, options)
         except BackendError as error:
             refusals.append(str(error))
             continue
@@ -126,12 +155,7 @@ def _first_that_works(path: Path, threads: int) -> Engine:
     raise BackendError("; ".join(refusals))
 
 
-def _open(backend: str, path: Path, threads: int) -> Engine:
-    module = f"{__package__}.{backend}_engine"
-    try:
-        opened: Engine = import_module(module).open_engine(path, threads=threads)
-    except ModuleNotFoundError as error:
-        if error.name == module:
-            raise BackendError(f"backend {backend!r} is not in this version of omnibind_ros") from error
-        raise BackendError(f"backend {backend!r} needs the Python module {error.name!r}") from error
+def _open(backend: str, path: Path, options: EngineOptions) -> Engine:
+    module = import_module(f"{__package__}.{backend}_engine")
+    opened: Engine = module.open_engine(path, options)
     return opened

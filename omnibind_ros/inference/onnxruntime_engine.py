@@ -1,4 +1,7 @@
-"""ONNX Runtime on the CPU: works everywhere, needs nothing.
+"""ONNX Runtime: on the CPU it works everywhere and needs nothing; on an NVIDIA GPU through CUDA or TensorRT.
+
+What truly runs the model is asked of the session: ONNX Runtime goes on with the CPU, almost silently, when a
+GPU provider cannot start.
 
 Inputs are copied into bound buffers rather than handed over with each call: faster for
 models of the size of ours, and it costs one copy for large pictures. Medians on one core:
@@ -20,8 +23,21 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from omnibind_ros.core.errors import BackendError
-from omnibind_ros.inference.engine import Engine, TensorSpec, check_inputs
+from omnibind_ros.core.errors import BackendError, ConfigError
+from omnibind_ros.core.names import nearest
+from omnibind_ros.inference.engine import Engine, EngineOptions, TensorSpec, check_inputs
+from omnibind_ros.inference.plan import PlanOptions, cache_folder
+
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+_NAMES = {
+    "CPUExecutionProvider": "CPU",
+    "CUDAExecutionProvider": "CUDA",
+    "TensorrtExecutionProvider": "TensorRT",
+}
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -35,28 +51,41 @@ _DTYPES = {
 _ERRORS_ONLY = 3
 
 
-def open_engine(onnx_path: Path, *, threads: int = 1) -> Engine:
-    """Load a model on the CPU.
+def open_engine(onnx_path: Path, options: EngineOptions) -> Engine:
+    """Load a model.
 
     Raises:
-        BackendError: ONNX Runtime cannot load it, or its shapes are not static.
+        ConfigError: unknown provider.
+        BackendError: ONNX Runtime cannot load it, its shapes are not static, or it cannot start the provider
+            that was asked for.
     """
-    return OnnxRuntimeEngine(onnx_path, threads)
+    return OnnxRuntimeEngine(onnx_path, options)
 
 
 class OnnxRuntimeEngine:
     """One session with its bound buffers; see `Engine`."""
 
-    def __init__(self, onnx_path: Path, threads: int) -> None:
+    def __init__(self, onnx_path: Path, options: EngineOptions) -> None:
         ort.disable_telemetry_events()
         self._path = onnx_path
+        wanted = _wanted_providers(options.provider)
         try:
             self._session: Any = ort.InferenceSession(
-                str(onnx_path), _options(threads), providers=["CPUExecutionProvider"]
+                str(onnx_path),
+                _session_options(options.threads),
+                providers=[_PROVIDERS[name] for name in wanted],
+                provider_options=[_provider_options(name, options.plan) for name in wanted],
             )
         except Exception as error:  # ONNX Runtime's exceptions have no common base but this
             raise BackendError(f"ONNX Runtime cannot load {onnx_path}: {_one_line(error)}") from error
-        self.backend = f"onnxruntime {ort.__version__} CPU, {threads} thread{'s' if threads > 1 else ''}"
+        runs_on = self._session.get_providers()[0]
+        if options.provider not in ("auto", "cpu") and runs_on != _PROVIDERS[options.provider]:
+            raise BackendError(
+                f"ONNX Runtime has {_NAMES[_PROVIDERS[options.provider]]} but cannot start it; see its log"
+            )
+        self.backend = f"onnxruntime {ort.__version__} {_NAMES[runs_on]}"
+        if runs_on == _PROVIDERS["cpu"]:
+            self.backend += f", {options.threads} thread{'s' if options.threads > 1 else ''}"
         self.inputs = tuple(_spec(onnx_path, node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(onnx_path, node) for node in self._session.get_outputs())
         self._input_buffers = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in self.inputs}
@@ -89,7 +118,35 @@ class OnnxRuntimeEngine:
         return self._output_buffers
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _wanted_providers(provider: str) -> list[str]:
+    """Names of the providers to try, best first."""
+    if provider not in ("auto", *_PROVIDERS):
+        raise ConfigError(f"unknown provider {provider!r}{nearest(provider, ('auto', *_PROVIDERS))}")
+    there = ort.get_available_providers()
+    if provider == "auto":
+        # TensorRT is not tried unasked: its provider would build for minutes before the first inference.
+        return [name for name in ("cuda", "cpu") if _PROVIDERS[name] in there]
+    if _PROVIDERS[provider] not in there:
+        names = ", ".join(_NAMES[name] for name in there if name in _NAMES)
+        raise BackendError(f"this ONNX Runtime has no {_NAMES[_PROVIDERS[provider]]}, only {names}")
+    fallback = {"cpu": ["cpu"], "cuda": ["cuda", "cpu"], "tensorrt": ["tensorrt", "cuda", "cpu"]}
+    return [name for name in fallback[provider] if _PROVIDERS[name] in there]
+
+
+def _provider_options(name: str, plan: PlanOptions) -> dict[str, str]:
+    if name != "tensorrt":
+        return {}
+    return {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(cache_folder() / "onnxruntime"),
+        "trt_timing_cache_enable": "1",
+        "trt_max_workspace_size": str(plan.workspace_mb << 20),
+        "trt_fp16_enable": str(int(plan.precision == "fp16")),
+        "trt_int8_enable": str(int(plan.precision == "int8")),
+    }
+
+
+def _session_options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -190,9 +190,7 @@ def _open_encoder(settings: EncoderSettings) -> SensorEncoder:
         settings.sensor,
         settings.modality,
         options=settings.options,
-        precision=settings.precision,
-        backend=settings.backend,
-        threads=settings.threads,
+        **settings.engine,
         frame_id=settings.frame_id,
         max_stamp_skew_s=settings.max_stamp_skew_s,
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import strict_cuda
+import strict_tensorrt
 from onnx import TensorProto, helper, numpy_helper
 
+from omnibind_ros.inference import cuda_graph
 from omnibind_ros.inference.manifest import BundleFile, Manifest
 
 DIM = 8
@@ -91,3 +96,49 @@ def bundle_folder(tmp_path):
 def tiny():
     """The functions above, for tests that need another model or bundle."""
     return SimpleNamespace(dim=DIM, save=save, write_encoder=write_encoder, write_bundle=write_bundle)
+
+
+STAND_INS = Path(__file__).parent / "stand_ins"
+
+
+class Robot:
+    """A machine with a pretended GPU and TensorRT, for this process and for its children."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, cache: Path, release: str) -> None:
+        self._monkeypatch = monkeypatch
+        self.log = cache / "builds.log"
+        monkeypatch.setenv("OMNIBIND_CACHE", str(cache))
+        monkeypatch.setenv("STRICT_TENSORRT_LOG", str(self.log))
+        paths = [str(STAND_INS / "path"), str(STAND_INS), str(Path(__file__).parents[2])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        self.become(release)
+
+    def become(self, release: str = "10.3", **gpu: Any) -> None:
+        """Another TensorRT, or another GPU."""
+        self._monkeypatch.setenv("STRICT_TENSORRT", release)
+        self.gpu = strict_cuda.StrictGpu(**gpu)
+        self.tensorrt = strict_tensorrt.make_tensorrt(release, self.gpu)
+        self._monkeypatch.setitem(sys.modules, "tensorrt", self.tensorrt)
+        self._monkeypatch.setitem(sys.modules, "pycuda", ModuleType("pycuda"))
+        self._monkeypatch.setitem(sys.modules, "pycuda.driver", self.gpu.driver)
+        library = strict_cuda.StrictLibcuda(self.gpu)
+        self._monkeypatch.setattr(cuda_graph, "driver_library", lambda: library)
+
+    def fault(self, kind: str) -> None:
+        self._monkeypatch.setenv("STRICT_TENSORRT_FAULT", kind)
+
+    @property
+    def builds(self) -> list[str]:
+        """Names of the ONNX files that were built so far."""
+        return [line.split()[1] for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+@pytest.fixture
+def robot(monkeypatch, tmp_path):
+    return Robot(monkeypatch, tmp_path / "cache", "10.3")
+
+
+@pytest.fixture(params=strict_tensorrt.VERSIONS)
+def any_robot(request, monkeypatch, tmp_path):
+    """A robot of each version."""
+    return Robot(monkeypatch, tmp_path / "cache", request.param)

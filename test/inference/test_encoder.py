@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from omnibind_ros.config.robot import EncodersConfig
 from omnibind_ros.core.errors import BadMessage, BundleError, ConfigError
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.inference.encoder import SensorEncoder
@@ -123,6 +126,31 @@ def test_a_sensor_name_must_fit_a_topic(bundle):
         SensorEncoder(
             bundle, "front camera", "image", adaptor=FakeAdaptor(), engine=bundle.load_encoder("image")
         )
+
+
+def test_what_a_robot_file_says_of_engines_reaches_them():
+    known = signature(SensorEncoder.open).parameters
+    for name, value in EncodersConfig().engine.items():
+        assert name in known
+        assert known[name].default == value or name == "build", (
+            "a robot builds in the background, a library does not"
+        )
+
+
+def test_a_robots_encoder_goes_over_to_tensorrt(robot):
+    bundle = Bundle.load("digits")
+    encoder = SensorEncoder.open(bundle, "keyboard", "text", **EncodersConfig().engine)
+    before = encoder.encode_raw("a seven")
+    assert encoder.engine.backend.startswith("onnxruntime")
+    end = time.monotonic() + 60
+    while encoder.plan_status != "built":
+        assert time.monotonic() < end, encoder.plan_status
+        time.sleep(0.01)
+    after = encoder.encode_raw("a seven")
+    assert encoder.engine.backend == "tensorrt 10.3.0 Orin"
+    np.testing.assert_allclose(after.vector, before.vector, atol=1e-6)
+    encoder.close()
+    assert not robot.gpu.memory
 
 
 def test_opening_checks_preprocessing_against_the_modality(bundle):

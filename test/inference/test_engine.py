@@ -5,12 +5,15 @@ import sys
 from typing import get_args
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
 from omnibind_ros.config.robot import EncodersConfig
 from omnibind_ros.core.errors import BackendError, ConfigError
+from omnibind_ros.inference import onnxruntime_engine
 from omnibind_ros.inference.engine import BACKENDS, load_engine
+from omnibind_ros.inference.plan import PlanOptions
 
 SIGNAL = np.array([[1.0, 2.0, 3.0, 4.0]], np.float32)
 
@@ -92,11 +95,11 @@ def test_auto_says_what_it_chose_and_why(model, caplog):
         engine = load_engine(model)
     assert engine.backend.startswith("onnxruntime")
     assert "model.onnx runs on onnxruntime" in caplog.text
-    assert "'tensorrt' is not in this version" in caplog.text
+    assert "TensorRT is not installed" in caplog.text
 
 
 def test_a_backend_that_is_not_there_or_unknown(model):
-    with pytest.raises(BackendError, match="backend 'tensorrt' is not in this version"):
+    with pytest.raises(BackendError, match="TensorRT is not installed"):
         load_engine(model, backend="tensorrt")
     with pytest.raises(ConfigError, match=r"unknown backend 'tensort'; did you mean 'tensorrt'\?"):
         load_engine(model, backend="tensort")
@@ -128,8 +131,66 @@ def test_a_closed_engine_refuses_to_run(engine):
         engine.run({"signal": SIGNAL})
 
 
+class StandInRuntime:
+    """ONNX Runtime with a GPU: sessions of the CPU that say they run on what is in `works`."""
+
+    def __init__(self, works: tuple[str, ...]) -> None:
+        self.works, self.asked, self.options = works, [], []
+
+    def __getattr__(self, name):
+        return getattr(onnxruntime, name)
+
+    def get_available_providers(self):
+        return ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    def InferenceSession(self, path, options, *, providers, provider_options):  # noqa: N802
+        self.asked, self.options = providers, provider_options
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session.get_providers = lambda: [name for name in providers if name in self.works]
+        return session
+
+
+GPU = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+@pytest.mark.parametrize(
+    ("provider", "works", "asked", "runs_on"),
+    [
+        ("auto", GPU, GPU[1:], "CUDA"),
+        ("auto", GPU[2:], GPU[1:], "CPU, 1 thread"),
+        ("cpu", GPU, GPU[2:], "CPU, 1 thread"),
+        ("cuda", GPU, GPU[1:], "CUDA"),
+        ("tensorrt", GPU, GPU, "TensorRT"),
+    ],
+)
+def test_a_provider_is_chosen_and_the_one_that_runs_is_named(
+    model, monkeypatch, provider, works, asked, runs_on
+):
+    runtime = StandInRuntime(works)
+    monkeypatch.setattr(onnxruntime_engine, "ort", runtime)
+    engine = load_engine(model, backend="onnxruntime", provider=provider, plan=PlanOptions("fp16"))
+    assert runtime.asked == list(asked)
+    assert engine.backend == f"onnxruntime {onnxruntime.__version__} {runs_on}"
+    assert runtime.options[0].get("trt_fp16_enable") == ("1" if provider == "tensorrt" else None)
+    engine.run({"signal": SIGNAL})
+
+
+def test_a_provider_that_silently_gives_up_is_refused_when_asked_for(model, monkeypatch):
+    monkeypatch.setattr(onnxruntime_engine, "ort", StandInRuntime(GPU[2:]))
+    with pytest.raises(BackendError, match="ONNX Runtime has CUDA but cannot start it"):
+        load_engine(model, backend="onnxruntime", provider="cuda")
+
+
+def test_a_provider_that_is_not_there_or_unknown(model):
+    with pytest.raises(ConfigError, match=r"unknown provider 'cudda'; did you mean 'cuda'\?"):
+        load_engine(model, backend="onnxruntime", provider="cudda")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        with pytest.raises(BackendError, match="this ONNX Runtime has no CUDA, only CPU"):
+            load_engine(model, backend="onnxruntime", provider="cuda")
+
+
 def test_importing_the_room_loads_no_heavy_library():
-    heavy = "('torch', 'zenoh', 'cv2', 'onnxruntime', 'rclpy')"
+    heavy = "('torch', 'zenoh', 'cv2', 'onnxruntime', 'rclpy', 'tensorrt', 'pycuda')"
     code = f"import sys, omnibind_ros.inference; print(*[m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
