@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -199,7 +199,9 @@ def _read(setting: Setting, value: Any) -> Any:
     if setting.kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     if setting.kind is tuple:
-        return (value,) if isinstance(value, str) and value else tuple(value or ())
+        if isinstance(value, str):
+            return (value,) if value else ()
+        return tuple(value) if isinstance(value, Iterable) else value
     if setting.kind is dict and isinstance(value, str):
         try:
             return parse_yaml(value or "{}", Path()).data
