@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,12 @@ settings.load_profile("omnibind")
 # Started in the background of a script, this process ignores interrupts, and so would its children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# ROS 2's launch, once imported, makes every later logger keep its records to itself.
+with suppress(ImportError):
+    import launch.logging  # noqa: F401
+
+    logging.setLoggerClass(logging.Logger)
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -44,6 +44,8 @@ def test_documented_commands_and_options_exist(command):
         timeout=110,
         check=False,
     )
+    if "needs the Python module" in done.stderr:
+        pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     known = set(re.findall(r"--[\w-]+", done.stdout))
     assert commands_in_pages()[command] <= known

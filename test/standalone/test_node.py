@@ -331,7 +331,12 @@ def test_two_machines(first: str, hub_port: int) -> None:
 
 # -------- the witness
 
+needs_witness = pytest.mark.skipif(
+    find_spec("zenoh_ros2_sdk") is None, reason="could not find 'zenoh_ros2_sdk', the witness"
+)
 
+
+@needs_witness
 def test_an_independent_implementation_lists_and_hears_us(spawn: Spawn, hub_port: int) -> None:
     type_name, topic = "vision_msgs/msg/Classification", "/robot/omnibind/recognition"
     with Node("fusion", "/robot") as node:
@@ -364,6 +369,7 @@ def test_an_independent_implementation_lists_and_hears_us(spawn: Spawn, hub_port
         )
 
 
+@needs_witness
 def test_we_find_and_hear_an_independent_implementation(spawn: Spawn, hub_port: int) -> None:
     inbox, changes = Inbox(), []
     with Node("listener") as node:
