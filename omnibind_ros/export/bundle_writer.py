@@ -24,7 +24,6 @@ from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.models.student import Student
 from omnibind_ros.sensors.adaptor import SensorAdaptor
 
-
 _SIMULATED = {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.simulation"}
 
 
@@ -109,6 +108,6 @@ def _write_encoder(folder: Path, modality: str, trained: TrainedEncoder) -> dict
 
 
 def _preprocessing(modality: str, adaptor: SensorAdaptor) -> dict[str, Any]:
-    """The constants of a modality, and whose adaptor it has if it is not built in; lists, as JSON has them."""
+    """The constants of a modality as JSON has them, and whose adaptor it has if it is not built in."""
     constants = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(adaptor.format).items()}
     return constants if adaptor.modality == modality else {"adaptor": adaptor.modality, **constants}

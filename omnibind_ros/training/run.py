@@ -161,7 +161,8 @@ class TrainingRun:
 
     def _dev_pool(self, modality: str) -> Pool:
         recordings = select(self.recordings(modality), self.recipe, "dev")
-        few = self.recipe.model_copy(update={"simulated": {modality: _SIMULATED_IN_POOLS}})
+        counts = dict.fromkeys(self.recipe.simulated, _SIMULATED_IN_POOLS)
+        few = self.recipe.model_copy(update={"simulated": counts})
         recordings = recordings + simulated_recordings(few, modality, self.seed + _DEV_SEED)
         student = self.student(modality, "split")
         return make_pool(
