@@ -164,7 +164,9 @@ def read_numbers(file: Path, columns: tuple[str | int, ...]) -> NDArray[np.float
     lines = _open_text(file).read().splitlines()
     names = [name.strip() for name in next(csv.reader(lines[:1], delimiter=_delimiter(lines)), [])]
     has_names = any(not _is_number(name) for name in names if name)
-    wanted = [_column(column, names if has_names else [], file) for column in columns]
+    if len(lines) <= has_names:
+        raise BadRecording("holds no numbers")
+    wanted = [_column(column, names if has_names else []) for column in columns]
     delimiter = None if _delimiter(lines) == " " else _delimiter(lines)
     return np.loadtxt(lines[has_names:], np.float32, delimiter=delimiter, usecols=wanted or None, ndmin=2)
 
@@ -186,7 +188,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _column(column: str | int, names: list[str], file: Path) -> int:
+def _column(column: str | int, names: list[str]) -> int:
     if isinstance(column, int):
         return column
     if column not in names:

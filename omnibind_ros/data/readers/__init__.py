@@ -6,6 +6,7 @@ business: see `omnibind_ros.data.decode`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from omnibind_ros.data.files import files_below
 from omnibind_ros.data.recording import Recording
 
 if TYPE_CHECKING:
-    from omnibind_ros.data.recipe import Recipe
+    from omnibind_ros.data.recipe import AnySource, Recipe
 
 
 def read_recordings(
@@ -28,20 +29,10 @@ def read_recordings(
             cannot be read.
         ConfigError: a source's rules do not fit what is there.
     """
-    if not root.is_dir():
-        raise BadRecording(f"no folder of recordings at {root}; set --root or OMNIBIND_DATA")
-    files = files_below(root)
     wanted = [s for s in recipe.sources if modalities is None or s.modality in modalities]
     if not wanted:
         raise BadRecording(f"recipe {recipe.name!r} has no recordings of {', '.join(modalities or ())}")
-    found = [
-        recording
-        for source in wanted
-        for recording in source.recordings(
-            files, Decoder(recipe.adaptor(source.modality), source.sample), recipe.labels
-        )
-        if label in (None, recording.label)
-    ]
+    found = [r for source in wanted for r in read_source(recipe, source, root) if label in (None, r.label)]
     if not found:
         what = f" of label {label!r}" if label else ""
         raise BadRecording(
@@ -49,3 +40,11 @@ def read_recordings(
             f"expected e.g. {wanted[0].path}"
         )
     return found
+
+
+def read_source(recipe: Recipe, source: AnySource, root: Path) -> Iterator[Recording]:
+    """The recordings of one source; raises as `read_recordings`, but finding none is no error."""
+    if not root.is_dir():
+        raise BadRecording(f"no folder of recordings at {root}; set --root or OMNIBIND_DATA")
+    decoder = Decoder(recipe.adaptor(source.modality), source.sample)
+    return source.recordings(files_below(root), decoder, recipe.labels)
