@@ -70,13 +70,13 @@ class BagSource(Source):
             ) from error
 
     def _pieces(self, segment: _Segment, stamps: _Stamps) -> list[tuple[int, int]]:
-        """Start and end of the recordings of a segment, ns; what is left over is too short to be one."""
+        """Start and end of the recordings of a segment, ns; the last may be a tenth shorter."""
         start = stamps.begin + round(segment.start_s * _NS)
         end = stamps.end if segment.end_s is None else stamps.begin + round(segment.end_s * _NS)
         if self.every_s is None:
             return [(start, end)]
         step = round(self.every_s * _NS)
-        return [(begin, begin + step) for begin in range(start, end - step + 1, step)]
+        return [(begin, begin + step) for begin in range(start, end - step * 9 // 10 + 1, step)]
 
 
 @dataclass(frozen=True)
