@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -63,12 +64,10 @@ class Seen:
         if self._file is None:
             return
         new = self._file.with_suffix(f".{os.getpid()}")
-        try:
+        with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             new.write_text(json.dumps(self._now))
             new.replace(self._file)
-        except OSError:
-            new.unlink(missing_ok=True)
 
 
 def seen_of(recipe: str, root: Path) -> Seen:
@@ -82,6 +81,8 @@ def _load(file: Path) -> dict[str, dict[str, Any]]:
     try:
         kept = json.loads(file.read_text())
     except (OSError, ValueError):
+        return {}
+    if not isinstance(kept, dict):
         return {}
     wanted = {"state", *(field.name for field in fields(Content))}
     return {key: known for key, known in kept.items() if isinstance(known, dict) and wanted <= known.keys()}
