@@ -204,7 +204,7 @@ def at_rate(
         grid = times[0] + np.arange(math.floor(duration * rate + 1e-6) + 1) / rate
     if duration <= 0:
         return np.repeat(values[-1:], len(grid), axis=0)
-    together = round((len(times) - 1) / (duration * rate))
+    together = min(round((len(times) - 1) / (duration * rate)), len(times) - 1)
     if together > 1:
         times, values = _running_mean(times[:, None], together)[:, 0], _running_mean(values, together)
     after = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
