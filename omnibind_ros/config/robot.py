@@ -81,7 +81,7 @@ class SensorConfig(StrictModel):
     frame_id: str | None = None
     """coordinate frame, if the messages' own is not wanted"""
     queue_depth: Count = 50
-    """messages a stream (audio, event, touch) may lag behind before the oldest is lost, and counted"""
+    """messages a stream (audio, event, touch, ...) may lag behind before the oldest is lost, and counted"""
     respawn: bool = True
     """start its encoder again when it dies"""
     respawn_delay_s: Positive = 1.0
