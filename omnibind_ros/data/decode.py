@@ -52,13 +52,15 @@ class Decoder:
     adaptor: SensorAdaptor
     rules: SampleRules
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Of the files that can hold recordings of the modality."""
+        own = _SUFFIXES_OF.get(self.adaptor.modality, ())
+        return own if self.rules.depth is None else (*_PICTURES, ".npy")
+
     def knows(self, file: str) -> bool:
-        """Whether files of this name's suffix can hold recordings of the modality."""
-        suffix = _suffix(file)
-        form = self.adaptor.modality
-        if suffix in (".txt", ".md"):
-            return suffix == ".txt" and form in ("text", "point_cloud", "series")
-        return suffix in _SUFFIXES_OF.get(form, ()) or (suffix in _PICTURES and self.rules.depth is not None)
+        """Whether a file of this name can hold a recording of the modality."""
+        return _suffix(file) in self.suffixes
 
     def read(self, file: Path) -> Any:
         """A file that holds one recording -> raw sample.
@@ -84,7 +86,9 @@ class Decoder:
 
     def _read(self, file: Path) -> Any:
         if not self.knows(file.name):
-            raise BadRecording(f"{file}: files of {self.adaptor.modality} end with {self._known()}")
+            raise BadRecording(
+                f"{file}: files of {self.adaptor.modality} end with {' or '.join(self.suffixes)}"
+            )
         suffix, form = _suffix(file.name), self.adaptor.modality
         if form == "text":
             return file.read_text(encoding="utf-8").strip()
@@ -112,10 +116,6 @@ class Decoder:
         if not np.isfinite(raw).all():
             raise BadRecording("holds values that are not finite")
         return raw
-
-    def _known(self) -> str:
-        text = (".txt",) if self.adaptor.modality == "text" else ()
-        return " or ".join((*_SUFFIXES_OF.get(self.adaptor.modality, ()), *text))
 
     def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """float32, multiplied by the rules' scale."""
@@ -263,8 +263,9 @@ _SUFFIXES_OF: dict[str, tuple[str, ...]] = {
     "audio": (".wav", ".npy"),
     "event": (".bs2",),
     "touch": (".npy",),
-    "point_cloud": (*_NUMBERS, ".xyz"),
-    "series": _NUMBERS,
+    "point_cloud": (*_NUMBERS, ".xyz", ".txt"),
+    "series": (*_NUMBERS, ".txt"),
+    "text": (".txt",),
 }
 _FORMS: dict[str, Callable[[NDArray[Any], Decoder], NDArray[Any]]] = {
     "image": _image,

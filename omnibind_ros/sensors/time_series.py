@@ -50,7 +50,7 @@ class SeriesFormat:
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
-            values = np.atleast_1d(np.asarray(getattr(self, name), np.float32))
+            values = np.atleast_1d(np.asarray(getattr(self, name), np.float64))
             if values.shape not in ((1,), (self.channels,)):
                 raise ConfigError(
                     f"{name} of a time series holds {len(values)} values for {self.channels} channels"
