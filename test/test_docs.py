@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import yaml
 from pydantic import BaseModel
 
 from omnibind_ros.config import robot
+from omnibind_ros.data import decode, depth, recipe, source
+from omnibind_ros.sensors import time_series
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = sorted([CHECKOUT / "README.md", *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("*/README.md")])
@@ -87,6 +90,55 @@ def test_every_key_of_a_robot_file_is_documented_with_its_default(model):
         values = [yaml.safe_load(text.strip("`")) for text in shown if text != "*required*"]
         wanted = list(field.default) if isinstance(field.default, tuple) else field.default
         assert wanted in values, f"{key}: {wanted!r} is not among {values}"
+
+
+RECIPE_TABLES: dict[type, str] = {
+    recipe.Recipe: "Keys of a recipe",
+    source.Source: "Sources",
+    decode.SampleRules: "Samples",
+    depth.DepthCamera: "Samples",
+    source.SplitRule: "Splits",
+    recipe.ModalityRules: "Modalities of your own",
+    time_series.SeriesFormat: "Modalities of your own",
+}
+
+
+@pytest.mark.parametrize("model", RECIPE_TABLES, ids=lambda model: model.__name__)
+def test_every_key_of_a_recipe_is_documented_with_its_default(model):
+    page = (CHECKOUT / "docs" / "recipes.md").read_text()
+    (part,) = re.findall(rf"^##+ {RECIPE_TABLES[model]}\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
+    shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", part, re.MULTILINE))
+    if model is time_series.SeriesFormat:
+        defaults = {field.name: field.default for field in fields(model)}
+    else:
+        defaults = {
+            field.alias or key: field.get_default(call_default_factory=True)
+            for key, field in model.model_fields.items()
+        }
+    for key, default in defaults.items():
+        assert key in shown, key
+        if shown[key].startswith("`"):
+            documented = yaml.safe_load(shown[key].strip("`"))
+            if isinstance(default, BaseModel):
+                default = default.model_dump(exclude_defaults=True)
+            assert documented == (list(default) if isinstance(default, tuple) else default)
+
+
+def test_every_reader_and_student_key_is_documented():
+    page = (CHECKOUT / "docs" / "recipes.md").read_text()
+    for reader in recipe.AnySource.__args__:
+        for key in reader.model_fields.keys() - source.Source.model_fields.keys():
+            assert f"`{key}`" in page, key
+    for key in recipe.StudentRules.model_fields:
+        assert f"`{key}`" in page, key
+
+
+def test_the_ten_lines_are_a_recipe(tmp_path):
+    page = (CHECKOUT / "docs" / "recipes.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(text.splitlines()) <= 10
+    (tmp_path / "pets.yaml").write_text(text)
+    assert recipe.load_recipe(tmp_path / "pets.yaml").modalities == ("image", "audio")
 
 
 def test_options_of_audio_are_documented_with_their_defaults():

@@ -42,6 +42,7 @@ COMMANDS = {
     "fusion": Command("Fuse whatever sensors are live into one recognition."),
     "encoder": Command("Embed what one sensor sends."),
     "play": Command("Publish recordings, simulated sensors or a ROS 2 bag at their real rate."),
+    "data": Command("Check recordings against a recipe: how many of what, and what is wrong."),
     "evaluate": Command("Accuracy of a bundle on recordings, by modality and for every subset."),
     "build": Command("Build TensorRT plans of a bundle's encoders for this machine."),
     "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),

@@ -96,6 +96,8 @@ def _samples(
     recipe.check_modality(modality)
     rng = np.random.default_rng(seed)
     if simulated:
+        if modality not in recipe.simulated:
+            raise ConfigError(f"recipe {recipe_name!r} has no simulated {modality!r}; play its recordings")
         scene = Scene(int(label), int(rng.integers(2**31)) if seed is None else seed)
         return (scene.sample(modality) for _ in (count() if loop else range(1)))
     if root is None:

@@ -81,7 +81,7 @@ class SensorInput(StrictModel):
     frame_id: str | None = None
     """coordinate frame, if the messages' own is not wanted"""
     queue_depth: Count = 50
-    """messages a stream (audio, event, touch) may lag behind before the oldest is lost, and counted"""
+    """messages a stream (audio, event, touch, ...) may lag behind before the oldest is lost, and counted"""
     audio: AudioOptions | None = None
 
     @model_validator(mode="after")

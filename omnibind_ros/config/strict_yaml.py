@@ -9,6 +9,7 @@ are refused. Values are then validated strictly by a pydantic model: a text neve
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,21 +132,37 @@ class _Mistake:
 
     def __init__(self, details: Any, model: type[BaseModel]) -> None:
         location = tuple(piece for piece in details["loc"] if piece != "[key]")
-        self.key_path: KeyPath = tuple(str(piece) for piece in location)
-        self.is_missing = details["type"] == "missing"
-        self.problem = self._problem(details, model, location)
+        self.key_path, wanted, around = _resolve(model, location)
+        self.is_missing = details["type"] in ("missing", "union_tag_not_found")
+        if details["type"].startswith("union_tag"):
+            self._find_tag(details)
+        self.problem = self._problem(details, wanted, around)
 
-    def _problem(self, details: Any, model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    def _find_tag(self, details: Any) -> None:
+        """Point at the key that chooses among several kinds, or at what was probably meant to be it."""
+        tag = details["ctx"]["discriminator"].strip("'")
+        slips = difflib.get_close_matches(tag, [str(key) for key in details["input"]], n=1)
+        if slips and details["type"] == "union_tag_not_found":
+            details["type"], tag, self.is_missing = "misspelt_tag", slips[0], False
+        self.key_path = (*self.key_path, tag)
+
+    def _problem(self, details: Any, wanted: Any, around: Any) -> str:
         kind, value = details["type"], details["input"]
         if kind == "missing":
             return "this key is missing"
         if kind == "extra_forbidden":
-            return f"unknown key{nearest(self.key_path[-1], _keys(_annotation(model, location[:-1])))}"
+            return f"unknown key{nearest(self.key_path[-1], _keys(around))}"
         if kind == "literal_error":
-            return f"{value!r} is not valid{nearest(str(value), _choices(_annotation(model, location)))}"
+            return f"{value!r} is not valid{nearest(str(value), _choices(wanted))}"
+        if kind == "misspelt_tag":
+            return f"unknown key; did you mean {details['ctx']['discriminator']}?"
+        if kind == "union_tag_not_found":
+            return f"this key is missing; valid: {', '.join(_tags(wanted))}"
+        if kind == "union_tag_invalid":
+            return f"{details['ctx']['tag']!r} is not valid{nearest(details['ctx']['tag'], _tags(wanted))}"
         if kind == "value_error":
             return str(details["ctx"]["error"])
-        if kind in ("model_type", "dict_type"):
+        if kind in ("model_type", "dict_type", "model_attributes_type"):
             return f"should be a mapping of keys to values, not {_shown(value)}"
         if kind == "tuple_type":
             return f"should be a list, e.g. [a, b], not {_shown(value)}"
@@ -160,30 +177,64 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else repr(value)
 
 
-def _annotation(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
-    """The type that `model` wants at a location, without Annotated and Optional around it."""
+def _resolve(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[KeyPath, Any, Any]:
+    """A pydantic location as the path of keys in the file, the type wanted there, and the one around it.
+
+    Where a key chooses among several models, pydantic puts its value into the location; the file does not.
+    """
+    keys: list[str] = []
     wanted: Any = model
+    around: Any = None
     for piece in location:
-        if isinstance(wanted, type) and issubclass(wanted, BaseModel):
-            field = wanted.model_fields.get(str(piece))
-            wanted = _bare(field.annotation) if field else None
+        chosen = _tags(wanted).get(str(piece))
+        if chosen is not None:
+            wanted = chosen
+            continue
+        keys.append(str(piece))
+        around = wanted
+        if _is_model(wanted):
+            wanted = _bare(_fields(wanted).get(str(piece)))
         else:
             arguments = [a for a in get_args(wanted) if a is not Ellipsis]
             wanted = _bare(arguments[-1]) if arguments else None
-    return wanted
+    return tuple(keys), wanted, around
 
 
 def _bare(annotation: Any) -> Any:
+    """A type without Annotated and Optional around it; a union of several models stays one."""
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
-        return _bare(next(a for a in get_args(annotation) if a is not type(None)))
+        options = [a for a in get_args(annotation) if a is not type(None)]
+        return annotation if len(options) > 1 and all(map(_is_model, options)) else _bare(options[0])
     return annotation
 
 
+def _tags(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The models of a union by the value of the key that chooses among them."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return {}
+    return {
+        choice: option
+        for option in get_args(annotation)
+        if _is_model(option)
+        for field in option.model_fields.values()
+        for choice in _choices(field.annotation)[:1]
+        if field.is_required() and len(_choices(field.annotation)) == 1
+    }
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The types of a model's keys, by the name that the file uses."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
 def _keys(annotation: Any) -> list[str]:
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return list(annotation.model_fields) if is_model else []
+    return list(_fields(annotation)) if _is_model(annotation) else []
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -91,11 +91,25 @@ def augment_thermal(picture: NDArray[np.float32], rng: np.random.Generator) -> N
     return picture + slope + (rng.normal(0, rng.uniform(0, 0.12) * spread, picture.shape)).astype(np.float32)
 
 
+def augment_series(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Moved faster or slower and further, begun earlier or later, with the sensor's noise."""
+    begin, end = rng.uniform(0, 0.12, 2) * len(values)
+    count = max(2, round((len(values) - begin - end) * np.exp(rng.uniform(-0.2, 0.2))))
+    positions = np.linspace(begin, len(values) - 1 - end, count)
+    before = np.minimum(positions.astype(np.intp), len(values) - 2)
+    share = (positions - before)[:, None]
+    moved = values[before] * (1 - share) + values[before + 1] * share
+    middle, spread = moved.mean(axis=0), moved.std(axis=0)
+    moved = middle + (moved - middle) * np.exp(rng.normal(0, 0.12, values.shape[1]))
+    return np.asarray(moved + rng.normal(0, 1, moved.shape) * spread * rng.uniform(0, 0.08), np.float32)
+
+
 AUGMENTATIONS: dict[str, Augment] = {
     "audio": augment_audio,
     "event": augment_event,
     "touch": augment_touch,
     "point_cloud": augment_point_cloud,
     "thermal": augment_thermal,
+    "series": augment_series,
 }
-"""Raw-level augmentation by modality; the others (image, text) need none on this level."""
+"""Raw-level augmentation by the modality of the adaptor; the others (image, text) need none on this level."""

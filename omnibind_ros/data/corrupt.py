@@ -140,6 +140,38 @@ def sparse_points(
     return points[np.sort(np.argsort(side)[:keep])]
 
 
+def noisy_series(
+    values: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Noise up to three times as strong as the signal."""
+    return _to_float(values + 3 * strength * values.std(axis=0) * rng.standard_normal(values.shape))
+
+
+def dead_channels(
+    values: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Broken wires: channels that stay where they were."""
+    dead = rng.permutation(values.shape[1]) < np.ceil(0.9 * strength * values.shape[1])
+    return np.where(dead, values[:1], values)
+
+
+def held_series(
+    values: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """A bad link: nothing new arrives for a while, then the newest value again."""
+    fresh = rng.random(len(values)) >= 0.98 * np.sqrt(strength)
+    fresh[0] = True
+    return values[np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))]
+
+
+def drifting_series(
+    values: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Zero points that wander off by up to four times the signal's range."""
+    slope = np.linspace(0, 1, len(values))[:, None] * rng.choice((-1.0, 1.0), values.shape[1])
+    return _to_float(values + 4 * strength * np.ptp(values, axis=0) * slope)
+
+
 CORRUPTIONS: dict[str, tuple[Corrupt, ...]] = {
     "image": (dim_image, blur_image, expose_image, occlude_image),
     "audio": (babble_audio, clip_audio, gap_audio),
@@ -147,12 +179,17 @@ CORRUPTIONS: dict[str, tuple[Corrupt, ...]] = {
     "touch": (dead_taxels, noisy_taxels),
     "thermal": (drift_thermal, noisy_thermal),
     "point_cloud": (noisy_points, sparse_points),
+    "series": (noisy_series, dead_channels, held_series, drifting_series),
 }
-"""The corruptions of each modality; text has none."""
+"""The corruptions by the modality of the adaptor; text has none."""
 
 
 def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(pixels, 0, 255), np.uint8)
+
+
+def _to_float(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
 
 
 def _to_sound(sound: NDArray[Any]) -> NDArray[np.float32]:

@@ -14,6 +14,8 @@ from omnibind_ros.simulation.scene import SIMULATORS
 def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[Recording]:
     """`recipe.simulated[modality]` recordings a label, reproducible by seed."""
     count = recipe.simulated.get(modality, 0)
+    if not count:
+        return []
     simulate = SIMULATORS[modality]
     return [
         Recording(

@@ -24,6 +24,8 @@ from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.models.student import Student
 from omnibind_ros.sensors.adaptor import SensorAdaptor
 
+_SIMULATED = {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.simulation"}
+
 
 @dataclass(frozen=True)
 class TrainedEncoder:
@@ -77,7 +79,7 @@ def write_bundle(
             "provenance": {
                 "data": [
                     *({"name": f"{s.modality}: {s.name}", "licence": s.licence} for s in recipe.sources),
-                    {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.simulation"},
+                    *([_SIMULATED] if recipe.simulated else []),
                 ],
                 "trained_on": trained_on,
                 "metrics": dict(metrics),
@@ -100,6 +102,12 @@ def _write_encoder(folder: Path, modality: str, trained: TrainedEncoder) -> dict
     return {
         "precisions": {"fp32": BundleFile.describe(folder, file)},
         "input": {"name": modality, "shape": list(shape), "dtype": "float32"},
-        "preprocessing": asdict(trained.adaptor.format),
+        "preprocessing": _preprocessing(modality, trained.adaptor),
         "metrics": trained.metrics,
     }
+
+
+def _preprocessing(modality: str, adaptor: SensorAdaptor) -> dict[str, Any]:
+    """The constants of a modality as JSON has them, and whose adaptor it has if it is not built in."""
+    constants = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(adaptor.format).items()}
+    return constants if adaptor.modality == modality else {"adaptor": adaptor.modality, **constants}

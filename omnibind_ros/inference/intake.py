@@ -1,8 +1,8 @@
 """How a message goes from a subscription's thread to the worker, without ever making the subscription wait.
 
 Single-shot modalities (image, thermal, point cloud, text) hand over by a `NewestSlot`: the newest message
-wins. Streams (audio, event, touch) hand over by a `BoundedQueue`: nothing is lost until it is full, then the
-oldest goes. Both count what they lose.
+wins. Streams (audio, event, touch, time series) hand over by a `BoundedQueue`: nothing is lost until it is
+full, then the oldest goes. Both count what they lose.
 """
 
 from __future__ import annotations

@@ -14,5 +14,6 @@ INPUT_TYPES: dict[Modality, tuple[str, ...]] = {
     "audio": ("audio_common_msgs/msg/AudioDataStamped", "audio_common_msgs/msg/AudioData"),
     "event": ("event_camera_msgs/msg/EventPacket", "dvs_msgs/msg/EventArray"),
     "text": ("std_msgs/msg/String",),
+    "series": ("sensor_msgs/msg/Imu", "sensor_msgs/msg/JointState", "std_msgs/msg/Float32MultiArray"),
 }
 """Message types by the modality of the adaptor (`SensorAdaptor.modality`)."""

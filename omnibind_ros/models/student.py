@@ -1,7 +1,8 @@
 """Student encoders: one small residual network a modality, all into the same space.
 
 Every modality's model input is a stack of pictures (channels x height x width), so one architecture serves
-all; text is a hashed vector and gets two layers.
+all. A time series is a stack of pictures of height 1, on which kernels are of height 1 as well; text is a
+hashed vector and gets two layers.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Student(nn.Module):
         if len(input_shape) == 1:
             self.backbone, features = _text_backbone(input_shape[0], 128)
         else:
-            self.backbone, features = _picture_backbone(input_shape[0], config)
+            self.backbone, features = _picture_backbone(input_shape[0], input_shape[1], config)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(features, dim)
 
@@ -54,27 +55,29 @@ def _text_backbone(buckets: int, width: int) -> tuple[nn.Module, int]:
     return nn.Sequential(nn.Linear(buckets, width), nn.ReLU()), width
 
 
-def _picture_backbone(channels: int, config: StudentConfig) -> tuple[nn.Module, int]:
-    first = config.widths[0]
-    layers: list[nn.Module] = [_conv(channels, first, config.stem_stride), nn.ReLU(inplace=True)]
+def _picture_backbone(channels: int, height: int, config: StudentConfig) -> tuple[nn.Module, int]:
+    first, kernel = config.widths[0], 1 if height == 1 else 3
+    layers: list[nn.Module] = [_conv(channels, first, config.stem_stride, kernel), nn.ReLU(inplace=True)]
     width = first
     for stage, wider in enumerate(config.widths):
-        layers.append(_Residual(width, wider, stride=1 if stage == 0 else 2))
+        layers.append(_Residual(width, wider, stride=1 if stage == 0 else 2, kernel=kernel))
         width = wider
     return nn.Sequential(*layers, _MeanMaxPool()), 2 * width
 
 
-def _conv(channels: int, width: int, stride: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width))
+def _conv(channels: int, width: int, stride: int, kernel: int) -> nn.Module:
+    """A convolution `kernel` high and three wide."""
+    convolution = nn.Conv2d(channels, width, (kernel, 3), stride, (kernel // 2, 1), bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width))
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016)."""
+    """Two convolutions and a shortcut (He et al. 2016)."""
 
-    def __init__(self, width: int, wider: int, stride: int) -> None:
+    def __init__(self, width: int, wider: int, stride: int, kernel: int) -> None:
         super().__init__()
-        self.first = _conv(width, wider, stride)
-        self.second = _conv(wider, wider, 1)
+        self.first = _conv(width, wider, stride, kernel)
+        self.second = _conv(wider, wider, 1, kernel)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or width != wider:
             self.shortcut = nn.Sequential(

@@ -4,13 +4,14 @@
                                                      --prepare--> model input
 
 Single-shot modalities (image, thermal, point cloud, text) make a sample of every message. Streams (audio,
-events, touch frames) keep a window and yield its newest complete content every hop. Training calls `check`
-and `prepare` on recordings, so a student sees on the robot exactly what it was taught on.
+events, touch frames, time series) keep a window and yield its newest complete content every hop. Training
+calls `check` and `prepare` on recordings, so a student sees on the robot exactly what it was taught on.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from importlib import import_module
 from inspect import signature
@@ -81,6 +82,14 @@ class SensorAdaptor(ABC):
             BadMessage: the message cannot be decoded; the window is as it was before.
         """
 
+    @abstractmethod
+    def join(self, messages: Iterable[Any]) -> Any:
+        """Messages of one recorded moment, at least one -> the raw sample that they are together.
+
+        Raises:
+            BadMessage: one of them cannot be decoded.
+        """
+
     @property
     def nothing(self) -> NDArray[Any]:
         """An empty model input, for samples that will not be encoded."""
@@ -96,6 +105,10 @@ class SingleShotAdaptor(SensorAdaptor):
     @abstractmethod
     def decode(self, message: Any) -> Any:
         """Message -> raw sample."""
+
+    def join(self, messages: Iterable[Any]) -> Any:
+        all_of_them = list(messages)
+        return self.decode(all_of_them[len(all_of_them) // 2])
 
     def feed(self, message: Any) -> list[Sample]:
         raw = self.decode(message)
@@ -121,6 +134,7 @@ _ADAPTORS = {
     "thermal": "omnibind_ros.sensors.thermal:ThermalAdaptor",
     "point_cloud": "omnibind_ros.sensors.point_cloud:PointCloudAdaptor",
     "text": "omnibind_ros.sensors.text:TextAdaptor",
+    "series": "omnibind_ros.sensors.time_series:SeriesAdaptor",
 }
 
 

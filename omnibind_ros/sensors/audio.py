@@ -8,6 +8,7 @@ the encoder always hears whole words, whenever they were said.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from omnibind_ros.core.errors import BadMessage
 from omnibind_ros.sensors.adaptor import Check, Sample, stamp_and_frame
-from omnibind_ros.sensors.audio_formats import Resampler, decode_pcm
+from omnibind_ros.sensors.audio_formats import Resampler, decode_pcm, resample
 from omnibind_ros.sensors.gesture import Gesture, newest_gesture
 from omnibind_ros.sensors.gesture_adaptor import GestureAdaptor
 from omnibind_ros.sensors.ring import Ring
@@ -96,7 +97,7 @@ class AudioAdaptor(GestureAdaptor):
         channels: int = 1,
     ) -> None:
         super().__init__(format)
-        self._sample_format, self._channels = sample_format, channels
+        self._sample_format, self._rate, self._channels = sample_format, rate, channels
         f = self.format
         self._resampler = Resampler(rate, f.rate)
         # Longer than the sample, so that a full-length utterance fits together with the pauses around it.
@@ -118,13 +119,7 @@ class AudioAdaptor(GestureAdaptor):
         return (1, 1, self.format.mels, self.format.frames)
 
     def feed(self, message: Any) -> list[Sample]:
-        payload = getattr(message, "audio", message)
-        data = getattr(payload, "data", None)
-        if data is None:
-            raise BadMessage(f"audio message {type(message).__name__} has neither `data` nor `audio.data`")
-        sound = decode_pcm(data, self._sample_format, self._channels)
-        if self._sample_format == "F32LE" and not np.isfinite(sound).all():
-            raise BadMessage("audio chunk holds values that are not finite; check the sample format")
+        sound = self._decode(message)
         self._waiting.append(sound)
         self._heard += len(sound)
         self._since_hop += len(sound)
@@ -135,6 +130,21 @@ class AudioAdaptor(GestureAdaptor):
         self._waiting.clear()
         window = self._ring.view
         return self.cut_out(window, self._newest_utterance(window), *stamp_and_frame(message))
+
+    def join(self, messages: Iterable[Any]) -> NDArray[np.float32]:
+        sound = np.concatenate([self._decode(message) for message in messages])
+        return resample(sound, self._rate, self.format.rate)
+
+    def _decode(self, message: Any) -> NDArray[np.float32]:
+        """One chunk, mono at the device's rate."""
+        payload = getattr(message, "audio", message)
+        data = getattr(payload, "data", None)
+        if data is None:
+            raise BadMessage(f"audio message {type(message).__name__} has neither `data` nor `audio.data`")
+        sound = decode_pcm(data, self._sample_format, self._channels)
+        if self._sample_format == "F32LE" and not np.isfinite(sound).all():
+            raise BadMessage("audio chunk holds values that are not finite; check the sample format")
+        return sound
 
     def _newest_utterance(self, window: NDArray[np.float32]) -> Gesture | None:
         """The newest utterance in samples; complete ones first."""

@@ -7,12 +7,14 @@ outshine an edge.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibind_ros.core.errors import BadMessage
 from omnibind_ros.sensors.adaptor import Check, Sample, SensorAdaptor, stamp_and_frame
 from omnibind_ros.sensors.event_array import decode_event_array
 from omnibind_ros.sensors.events import Events
@@ -109,6 +111,20 @@ class EventAdaptor(SensorAdaptor):
         verdict = self.check(recent)
         data = self.prepare(recent) if verdict.quality > 0 else self.nothing
         return [Sample(data, now, frame_id, verdict.quality, verdict.reason)]
+
+    def join(self, messages: Iterable[Any]) -> Events:
+        decoder = Evt3Decoder()
+        bursts: list[Events] = []
+        for message in messages:
+            if hasattr(message, "encoding"):
+                decoder.accept(message)
+                bursts += decoder.flush()
+            else:
+                bursts.append(decode_event_array(message))
+        seen = [burst for burst in bursts if len(burst)]
+        if not seen:
+            raise BadMessage("event packets hold no events")
+        return Events.concatenate(seen).shifted(-int(seen[0].t[0]))
 
     def _end_of_newest(self, now: int) -> int | None:
         """Where the window to encode ends; None while a movement is going on that may still become whole."""

@@ -6,6 +6,7 @@ in which order.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -103,12 +104,13 @@ class TouchAdaptor(GestureAdaptor):
             raise BadMessage("touch frame holds values that are not finite")
         return pixels
 
+    def join(self, messages: Iterable[Any]) -> NDArray[np.float32]:
+        return np.stack([_scaled(self._decode(message)) for message in messages])
+
     def _take_in(self) -> None:
         """Scale what came since the last hop to [0, 1], all frames in one go."""
-        frames = np.stack(self._waiting)
+        frames = _scaled(np.stack(self._waiting))
         self._waiting.clear()
-        if frames.dtype != np.float32:
-            frames = frames / np.float32(np.iinfo(frames.dtype).max)
         self._ring.push(frames)
         self._touched.push(self._active(frames))
 
@@ -133,3 +135,10 @@ class TouchAdaptor(GestureAdaptor):
         for number, (begin, end) in enumerate(pairwise(edges)):
             raw[begin:end].sum(axis=0, out=slices[0, number])
         return np.log1p(slices, out=slices)
+
+
+def _scaled(frames: NDArray[Any]) -> NDArray[np.float32]:
+    """Whole numbers to [0, 1]; float32 is there already."""
+    if frames.dtype == np.float32:
+        return frames
+    return np.asarray(frames / np.float32(np.iinfo(frames.dtype).max))

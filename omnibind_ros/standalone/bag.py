@@ -18,10 +18,11 @@ from rosbags.interfaces import Connection
 
 from omnibind_ros.core.errors import BadRecording, ConfigError
 from omnibind_ros.core.names import nearest
+from omnibind_ros.messages.type_store import type_store
 from omnibind_ros.standalone.node import Node
 from omnibind_ros.standalone.publisher import Publisher
 from omnibind_ros.standalone.qos import Durability, Qos, Reliability
-from omnibind_ros.standalone.types import type_hash, type_store
+from omnibind_ros.standalone.types import type_hash
 
 _SUFFIXES = (".mcap", ".db3", ".bag")
 _DISCOVERY_S = 0.5

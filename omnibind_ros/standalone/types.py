@@ -1,7 +1,6 @@
 """ROS 2 message types without ROS 2: classes, CDR and type hashes by name.
 
-One `rosbags` type store of ROS 2 Jazzy, plus the definitions in `messages/definitions` that it lacks. A type
-is always named in full: `sensor_msgs/msg/Image`.
+A type is always named in full: `sensor_msgs/msg/Image`.
 
     Image = message_class("sensor_msgs/msg/Image")
     payload = serialise(Image(...), "sensor_msgs/msg/Image")
@@ -11,17 +10,14 @@ is always named in full: `sensor_msgs/msg/Image`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 
 from omnibind_ros.core.errors import BadMessage, ConfigError
 from omnibind_ros.core.names import nearest
+from omnibind_ros.messages.type_store import type_store
 from omnibind_ros.messages.types import MessageTypes
 
 # What rosbags raises on payloads and messages that do not fit the type, besides its own SerdeError.
@@ -35,17 +31,6 @@ _MISFITS = (
     OverflowError,
     AssertionError,
 )
-
-
-@cache
-def type_store() -> Typestore:
-    """The one type store of this process (built in about 0.1 s on the first call)."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    extra = {}
-    for type_name, text in _definitions():
-        extra.update(get_types_from_msg(text, type_name))
-    store.register(extra)
-    return store
 
 
 def message_class(type_name: str) -> type[Any]:
@@ -115,11 +100,3 @@ def _check_known(type_name: str) -> None:
     known = type_store().types
     if type_name not in known:
         raise ConfigError(f"unknown ROS message type {type_name!r}{nearest(type_name, known)}")
-
-
-def _definitions() -> Iterator[tuple[str, str]]:
-    """(`vision_msgs/msg/Classification`, its text) for every packaged .msg file."""
-    root = resources.files("omnibind_ros.messages") / "definitions"
-    for package in root.iterdir():
-        for file in (package / "msg").iterdir():
-            yield f"{package.name}/msg/{file.name.removesuffix('.msg')}", file.read_text(encoding="utf-8")

@@ -34,14 +34,13 @@ from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.models.student import Student
 from omnibind_ros.models.teachers import Anchors, MiniLMTeacher, make_anchors
-from omnibind_ros.sensors.adaptor import make_adaptor
 from omnibind_ros.training.episodes import Pool
 from omnibind_ros.training.evaluation import evaluate
 from omnibind_ros.training.pools import make_pool
 from omnibind_ros.training.samples import NEGATIVE, prepare_samples
 from omnibind_ros.training.stage1 import accuracy, train_student
 from omnibind_ros.training.stage2 import FusionPlan, calibrate, train_fusion
-from omnibind_ros.training.student_plans import PLANS
+from omnibind_ros.training.student_plans import plan_of
 
 log = logging.getLogger(__name__)
 
@@ -106,15 +105,15 @@ class TrainingRun:
         return self._train(modality, recordings, self.folder / stage / modality)
 
     def _train(self, modality: str, recordings: list[Recording], folder: Path) -> Student:
-        plan = PLANS[modality]
+        plan = plan_of(self.recipe, modality)
         if (folder / "student.pt").exists():
-            shape = make_adaptor(modality).input_shape[1:]
+            shape = self.recipe.adaptor(modality).input_shape[1:]
             student = Student(shape, self.anchors.centres.shape[1], plan.student)
             student.load_state_dict(torch.load(folder / "student.pt", weights_only=True))
             return student.eval()
         recordings = recordings + simulated_recordings(self.recipe, modality, self.seed + _TRAIN_SEED)
         samples = prepare_samples(
-            recordings, self.recipe.label_names, make_adaptor(modality), plan.variants, self.seed
+            recordings, self.recipe.label_names, self.recipe.adaptor(modality), plan.variants, self.seed
         )
         log.info("training %s on %d samples", modality, len(samples))
         return train_student(
@@ -129,7 +128,7 @@ class TrainingRun:
             others = [r for r in recordings if r.group != group]
             student = self._train(modality, others, self.folder / "folds" / modality / group)
             left_out = [r for r in recordings if r.group == group]
-            samples = prepare_samples(left_out, self.recipe.label_names, make_adaptor(modality))
+            samples = prepare_samples(left_out, self.recipe.label_names, self.recipe.adaptor(modality))
             scores[group] = round(accuracy(student, samples, self.anchors.centres), 4)
             log.info("%s without %s: %.1f %% on it", modality, group, 100 * scores[group])
         (self.folder / f"folds_{modality}.json").write_text(json.dumps(scores, indent=2))
@@ -162,10 +161,13 @@ class TrainingRun:
 
     def _dev_pool(self, modality: str) -> Pool:
         recordings = select(self.recordings(modality), self.recipe, "dev")
-        few = self.recipe.model_copy(update={"simulated": {modality: _SIMULATED_IN_POOLS}})
+        counts = dict.fromkeys(self.recipe.simulated, _SIMULATED_IN_POOLS)
+        few = self.recipe.model_copy(update={"simulated": counts})
         recordings = recordings + simulated_recordings(few, modality, self.seed + _DEV_SEED)
         student = self.student(modality, "split")
-        return make_pool(student, make_adaptor(modality), recordings, self.recipe.label_names, seed=self.seed)
+        return make_pool(
+            student, self.recipe.adaptor(modality), recordings, self.recipe.label_names, seed=self.seed
+        )
 
     def evaluation(self) -> dict[str, Any]:
         """Split students and fusion on the test split, as `omnibind evaluate --json` gives it."""
@@ -187,7 +189,7 @@ class TrainingRun:
         fusion, calibration = self.fusion()
         alone = metrics.get("modalities", {})
         encoders = {
-            m: TrainedEncoder(self.student(m, stage), make_adaptor(m), alone.get(m, {}))
+            m: TrainedEncoder(self.student(m, stage), self.recipe.adaptor(m), alone.get(m, {}))
             for m in self.recipe.modalities
         }
         return write_bundle(

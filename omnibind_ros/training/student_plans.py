@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.models.student import StudentConfig
 from omnibind_ros.training.input_augment import InputAugment
 
@@ -101,4 +102,27 @@ PLANS: dict[str, StudentPlan] = {
         samples=60_000,
     ),
     "text": StudentPlan(samples=60_000, batch=128),
+    "series": StudentPlan(
+        StudentConfig((32, 64, 128), stem_stride=2, dropout=0.3),
+        InputAugment(scale=0.15, shift_x=0.1, gain=0.15, mask_x=0.15, noise=0.1),
+        variants=6,
+        samples=60_000,
+    ),
 }
+"""By the built-in modality whose adaptor a modality has."""
+
+
+def plan_of(recipe: Recipe, modality: str) -> StudentPlan:
+    """The plan of a modality, with what the recipe says otherwise."""
+    plan = PLANS[recipe.adaptor(modality).modality]
+    if modality not in recipe.own:
+        return plan
+    given = recipe.own[modality].student.model_dump(exclude_none=True)
+    motion = given.pop("augment")
+    network = {key: given.pop(key) for key in ("widths", "stem_stride", "dropout") if key in given}
+    return replace(
+        plan,
+        student=replace(plan.student, **network),
+        augment=replace(plan.augment or InputAugment(), **motion) if motion else plan.augment,
+        **given,
+    )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
@@ -72,6 +72,40 @@ def test_a_valid_file_becomes_the_model(tmp_path):
 )
 def test_a_mistake_is_one_line_with_line_number_and_key(tmp_path, text, expected):
     assert complaint(tmp_path, text) == expected
+
+
+class Apple(StrictModel):
+    fruit: Literal["apple"]
+    worms: int = 0
+
+
+class Nut(StrictModel):
+    fruit: Literal["nut"]
+    shell_mm: float
+
+
+class Basket(StrictModel):
+    fruits: dict[str, Annotated[Apple | Nut, Field(discriminator="fruit")]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{fruit: apple,\n wroms: 1}", "line 3: fruits.a.wroms: unknown key; did you mean 'worms'?"),
+        ("{fruit: nut}", "line 2: fruits.a.shell_mm: this key is missing"),
+        ("{fruit: nut, shell_mm: thin}", "line 2: fruits.a.shell_mm: should be a valid number, not 'thin'"),
+        ("{\n fruit: aple}", "line 3: fruits.a.fruit: 'aple' is not valid; did you mean 'apple'?"),
+        ("{\n friut: apple}", "line 3: fruits.a.friut: unknown key; did you mean 'fruit'?"),
+        ("{worms: 1}", "line 2: fruits.a.fruit: this key is missing; valid: apple, nut"),
+        ("3", "line 2: fruits.a: should be a mapping of keys to values, not 3"),
+    ],
+)
+def test_where_a_key_chooses_the_kind_mistakes_are_as_precise(tmp_path, text, expected):
+    path = tmp_path / "basket.yaml"
+    path.write_text(f"fruits:\n  a: {text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_yaml(path, Basket)
+    assert str(caught.value) == f"{path}, {expected}"
 
 
 @pytest.mark.parametrize(

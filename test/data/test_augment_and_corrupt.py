@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from omnibind_ros.data.augment import AUGMENTATIONS
 from omnibind_ros.data.corrupt import CORRUPTIONS, Corrupt
-from omnibind_ros.sensors.adaptor import make_adaptor
+from omnibind_ros.sensors.adaptor import SensorAdaptor, make_adaptor
 from omnibind_ros.simulation.scene import Scene
+
+SERIES = {"channels": 6, "rate": 50, "window_s": 2.0}
+
+
+def sample(modality: str, seed: int) -> Any:
+    """A simulated sample; of a time series, some movement."""
+    if modality != "series":
+        return Scene(6, seed=seed).sample(modality)
+    rng = np.random.default_rng(seed)
+    phase = np.arange(110)[:, None] / 50 * rng.uniform(4, 9, 6) + rng.uniform(0, 6, 6)
+    return (np.sin(phase) * rng.uniform(0.5, 2, 6)).astype(np.float32)
+
+
+def adaptor_of(modality: str) -> SensorAdaptor:
+    return make_adaptor(modality, SERIES if modality == "series" else {})
+
 
 EVERY_CORRUPTION = [(m, c) for m, corruptions in CORRUPTIONS.items() for c in corruptions]
 
 
 @pytest.mark.parametrize("modality", AUGMENTATIONS)
 def test_augmented_samples_differ_and_are_still_good(modality):
-    adaptor, raw = make_adaptor(modality), Scene(6, seed=2).sample(modality)
+    adaptor, raw = adaptor_of(modality), sample(modality, seed=2)
     rng = np.random.default_rng(0)
     inputs = [adaptor.prepare(raw)]
     for _ in range(10):
@@ -30,12 +48,12 @@ def test_augmented_samples_differ_and_are_still_good(modality):
     "modality,corrupt", EVERY_CORRUPTION, ids=lambda value: getattr(value, "__name__", value)
 )
 def test_the_stronger_the_further_from_the_truth(modality: str, corrupt: Corrupt):
-    adaptor = make_adaptor(modality)
+    adaptor = adaptor_of(modality)
     distance = {}
     for strength in (0.05, 1.0):
         off = []
         for seed in range(6):
-            raw = Scene(6, seed=seed).sample(modality)
+            raw = sample(modality, seed)
             bad = corrupt(raw, strength, np.random.default_rng(seed))
             quality = adaptor.check(bad).quality
             assert 0 <= quality <= 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tiny_recordings import write_tiny_root
 
 from omnibind_ros.core import BadRecording
 from omnibind_ros.data.readers import read_recordings
 from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.data.splits import split_of
 
 RECIPE = load_recipe("digits")
 
@@ -104,6 +106,44 @@ def test_a_missing_root_or_source_says_where_it_looked(tiny_root, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadRecording, match=r"audio/\{label\}"):
         read_recordings(RECIPE, tmp_path / "empty", ("audio",))
+
+
+AS_OF_OLD = [
+    "audio/3_ann_0.wav 3 ann train",
+    "audio/3_ann_1.wav 3 ann train",
+    "audio/3_ann_2.wav 3 ann train",
+    "audio/3_lucas_0.wav 3 lucas test",
+    "audio/3_lucas_1.wav 3 lucas test",
+    "audio/3_lucas_2.wav 3 lucas test",
+    "audio/5_ann_0.wav 5 ann train",
+    "audio/5_ann_1.wav 5 ann train",
+    "audio/5_ann_2.wav 5 ann train",
+    "audio/5_lucas_0.wav 5 lucas test",
+    "audio/5_lucas_1.wav 5 lucas test",
+    "audio/5_lucas_2.wav 5 lucas test",
+    "image_signs/3/IMG_1.JPG 3  train",
+    "image_signs/5/IMG_1.JPG 5  train",
+    "image_mnist/images-idx3-ubyte.gz#0 3  dev",
+    "image_mnist/images-idx3-ubyte.gz#1 5  train",
+    "image_mnist/images-idx3-ubyte.gz#2 3  train",
+    "image_mnist/images-idx3-ubyte.gz#3 5  train",
+    "event/1.bs2 5  train",
+    "touch/spikes.npz#0 3 AT test",
+    "touch/spikes.npz#1 0 BZ train",
+    "touch/spikes.npz#2 5 HM dev",
+    "point_cloud/stroke_3_0001.csv 3  train",
+    "thermal_hand/session_1/Paper/Paper.001.jpg 5 session_1 test",
+    "thermal_hand/session_2/Scissor/Scissor.001.jpg 2 session_2 train",
+    "thermal_hand/session_2/Unknown/Unknown.001.jpg None session_2 dev",
+]
+
+
+def test_the_meaning_of_digits_is_that_of_earlier_runs(tmp_path):
+    """Which recordings, in which order, of which label and split: a finished run stays valid."""
+    found = read_recordings(RECIPE, write_tiny_root(tmp_path))
+    rules = {source.name: RECIPE.split_rule(source.name) for source in RECIPE.sources}
+    listed = [f"{r.name} {r.label} {r.group} {split_of(r, rules[r.source])}" for r in found]
+    assert listed == AS_OF_OLD
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from omnibind_ros.data.readers import read_recordings
-from omnibind_ros.data.recipe import SplitRule, load_recipe
+from omnibind_ros.data.recipe import load_recipe
 from omnibind_ros.data.recording import Recording
+from omnibind_ros.data.source import SplitRule
 from omnibind_ros.data.splits import select, split_of
 
 
@@ -47,3 +50,35 @@ def test_no_group_is_in_two_splits(data_root):
     groups = [{r.group for r in select(recordings, recipe, split)} for split in ("train", "dev", "test")]
     assert groups[0] and groups[1] and groups[2]
     assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+
+
+def test_groups_and_pairs_can_be_kept_together():
+    people = [recording(f"{who}_{take}", f"{who}") for who in range(60) for take in range(4)]
+    by_group = SplitRule(test_share=0.3, dev_share=0.2, share_of="groups")
+    for who in range(60):
+        assert len({split_of(r, by_group) for r in people if r.group == str(who)}) == 1
+    assert {split_of(r, by_group) for r in people} == {"train", "dev", "test"}
+    by_pair = SplitRule(test_share=0.5, share_of="pairs")
+    for moment in range(40):
+        several = [replace(recording(f"{kind} {moment}"), pair=f"moment {moment}") for kind in "abc"]
+        assert len({split_of(r, by_pair) for r in several}) == 1
+
+
+def test_another_seed_draws_other_shares():
+    drawn = [
+        [split_of(recording(str(i)), SplitRule(test_share=0.5, seed=seed)) for i in range(100)]
+        for seed in (0, 1, 1)
+    ]
+    assert drawn[0] != drawn[1] == drawn[2]
+
+
+def test_the_shares_of_old_runs_are_still_theirs():
+    """Hash of the name alone: a run of an earlier version holds back the same recordings."""
+    rule = SplitRule(test_share=0.15, dev_share=0.10)
+    names = [f"audio/0_george_{i}.wav" for i in range(10, 20)]
+    held_back = {name: split_of(recording(name, "george"), rule) for name in names}
+    assert {name: split for name, split in held_back.items() if split != "train"} == {
+        "audio/0_george_11.wav": "test",
+        "audio/0_george_13.wav": "test",
+        "audio/0_george_18.wav": "test",
+    }

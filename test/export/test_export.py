@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -167,3 +169,38 @@ def test_evaluation_counts_every_recording_and_every_subset(written):
 def test_it_can_be_loaded_by_path(written):
     bundle, *_ = written
     assert Bundle.load(bundle.folder).manifest.provenance.data
+
+
+def test_a_modality_of_ones_own_goes_to_the_robot_with_its_constants(tmp_path):
+    series = {"channels": 6, "rate": 50, "window_s": 1.0, "std": [9.8, 9.8, 9.8, 2, 2, 2]}
+    adaptor = make_adaptor("wrist_imu", {"adaptor": "series", **series})
+    student = Student(adaptor.input_shape[1:], 384, PLANS["series"].student).eval()
+    centres = np.linalg.qr(np.random.default_rng(0).standard_normal((384, 10)))[0].T.astype(np.float32)
+    bundle = write_bundle(
+        tmp_path / "mine",
+        RECIPE,
+        SPACE,
+        {"wrist_imu": TrainedEncoder(student, adaptor, {})},
+        AdaptiveFusionModel(1).eval(),
+        centres,
+        Calibration((5.0,), 0.2),
+        max_sensors=4,
+        trained_on="train",
+        metrics={},
+    )
+    encoder = SensorEncoder.open(bundle, "left_wrist", "wrist_imu")
+    assert encoder.adaptor.format == adaptor.format
+    rows = np.random.default_rng(1).normal(0, 3, (50, 6)).astype(np.float32)
+    stamps = 1_700_000_000_000_000_000 + np.arange(50) * 20_000_000
+    (live,) = [
+        embedding
+        for row, stamp in zip(rows, stamps.tolist(), strict=True)
+        for embedding in encoder.feed(_joint_state(row, stamp), stamp)
+    ]
+    np.testing.assert_allclose(live.vector, encoder.encode_raw(rows).vector, atol=1e-4)
+    assert (live.modality, live.stamp) == ("wrist_imu", stamps[-1])
+
+
+def _joint_state(row, stamp):
+    time = SimpleNamespace(sec=stamp // 10**9, nanosec=stamp % 10**9)
+    return SimpleNamespace(header=SimpleNamespace(stamp=time, frame_id="wrist"), position=row.tolist())

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from omnibind_ros.messages.type_store import type_store
 from omnibind_ros.messages.types import MessageTypes
 from omnibind_ros.standalone import types as rosbags_types
 
@@ -21,7 +22,7 @@ _BUILTIN = {"string": str, "bool": bool, "float32": float, "float64": float, "by
 
 def _rclpy_like_class(name: str):
     """Keyword arguments only, plain Python types only, `uint8[]` as `array.array`: what rclpy insists on."""
-    constants, fields = rosbags_types.type_store().fielddefs[name]
+    constants, fields = type_store().fielddefs[name]
 
     class Message(SimpleNamespace):
         def __init__(self, **values):

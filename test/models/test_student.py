@@ -12,7 +12,7 @@ from omnibind_ros.sensors.adaptor import make_adaptor  # noqa: E402
 from omnibind_ros.training.student_plans import PLANS  # noqa: E402
 
 
-@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("modality", [*MODALITIES, "series"])
 def test_every_modality_has_a_student_that_fits_a_robot(modality):
     shape = make_adaptor(modality).input_shape
     student = Student(shape[1:], 384, PLANS[modality].student).eval()

@@ -27,12 +27,13 @@ from transport_support import wait_until
 
 from omnibind_ros.core.errors import BadRecording, ConfigError
 from omnibind_ros.messages import raw
+from omnibind_ros.messages.type_store import type_store
 from omnibind_ros.standalone.bag import is_bag, play_bag
 from omnibind_ros.standalone.discovery import PublisherChange
 from omnibind_ros.standalone.node import Node
 from omnibind_ros.standalone.qos import Qos
 from omnibind_ros.standalone.session import Network
-from omnibind_ros.standalone.types import TYPES, serialise, type_store
+from omnibind_ros.standalone.types import TYPES, serialise
 
 STRING = "std_msgs/msg/String"
 IMAGE = "sensor_msgs/msg/Image"

@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from omnibind_ros.data.readers import read_recordings  # noqa: E402
 from omnibind_ros.data.recipe import load_recipe  # noqa: E402
 from omnibind_ros.data.recording import Recording  # noqa: E402
 from omnibind_ros.data.simulated import simulated_recordings  # noqa: E402
@@ -41,3 +42,15 @@ def test_what_the_checks_refuse_is_left_out_and_no_label_is_a_negative():
     negative = Recording("image", "x", "noise", None, "", lambda: noise)
     samples = prepare_samples([black, negative], RECIPE.label_names, make_adaptor("image"))
     assert samples.labels.tolist() == [NEGATIVE]
+
+
+@pytest.mark.parametrize("modality", ["point_cloud", "imu", "skeleton"])
+def test_every_modality_of_real_actions_becomes_samples(data_root, modality):
+    recipe = load_recipe("actions")
+    takes = [r for r in read_recordings(recipe, data_root, (modality,)) if "_t1_" in r.name][:16]
+    adaptor = recipe.adaptor(modality)
+    samples = prepare_samples(takes, recipe.label_names, adaptor, variants=2)
+    assert samples.inputs.shape == (16, 2, *adaptor.input_shape[1:])
+    assert torch.isfinite(samples.inputs).all()
+    assert len(set(samples.labels.tolist())) > 1 and set(samples.groups) == set("1234567")
+    assert len({x.numpy().tobytes() for x in samples.inputs.reshape(32, -1)}) == 32
