@@ -89,6 +89,7 @@ setup(
             "import-linter>=2.16",
             "mypy>=1.11",
             "onnx>=1.15",
+            "pyarrow>=14.0",
             "pytest>=8.3,<9",  # launch_testing of ROS 2 cannot do with 9
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",

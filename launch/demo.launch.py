@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
-from launch_ros.actions import Node
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
+from launch_ros.substitutions import ExecutableInPackage
 
 from omnibind_ros.config.resources import PACKAGE
 from omnibind_ros.nodes.launching import given
@@ -44,12 +44,10 @@ def _demo(context: LaunchContext) -> list[Any]:
     options = {a.name.replace("_", "-"): given(context, a.name) for a in ARGUMENTS}
     words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
     return [
-        Node(
-            package=PACKAGE,
-            executable="omnibind",
-            arguments=["demo", "--ros", "--plain", *words],
+        ExecuteProcess(
+            name="demo",
+            cmd=[ExecutableInPackage("omnibind", PACKAGE), "demo", "--ros", "--plain", *words],
             output="screen",
-            emulate_tty=True,
             on_exit=Shutdown(reason="the demo is over"),
         )
     ]

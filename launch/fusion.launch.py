@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.robot import load_robot
 from omnibind_ros.config.settings import EncoderSettings, FusionSettings
 from omnibind_ros.nodes.launching import COMMON_ARGUMENTS, encoder_action, fusion_action, given
+
+STAGGER_S = 0.25
 
 ARGUMENTS = (
     DeclareLaunchArgument(
@@ -58,12 +60,12 @@ def _robot(context: LaunchContext) -> list[Any]:
         encoders = robot.encoders.model_copy(update={"backend": backend})
         robot = robot.model_copy(update={"encoders": encoders})
     namespace = given(context, "namespace") or robot.namespace
-    return [
-        fusion_action(context, FusionSettings.of(robot), namespace),
-        *(
-            encoder_action(
-                context, EncoderSettings.of(robot, name), namespace, sensor.respawn, sensor.respawn_delay_s
-            )
-            for name, sensor in robot.sensors.items()
-        ),
+    encoders = [
+        encoder_action(
+            context, EncoderSettings.of(robot, name), namespace, sensor.respawn, sensor.respawn_delay_s
+        )
+        for name, sensor in robot.sensors.items()
     ]
+    fusion = fusion_action(context, FusionSettings.of(robot), namespace)
+    # A process takes a second of a core to start; one after the other, the first answer comes sooner.
+    return [fusion, *(TimerAction(period=STAGGER_S * n, actions=[e]) for n, e in enumerate(encoders))]

@@ -142,7 +142,7 @@ class FusionConfig(StrictModel):
     rate_hz: Annotated[float, Field(gt=0, le=1000)] = 10.0
     """a recognition at least so often, also when nothing changes"""
     max_rate_hz: Annotated[float, Field(gt=0, le=1000)] = 50.0
-    """and at most so often, however many embeddings arrive"""
+    """and at most so often on average, however many embeddings arrive"""
     top_k: Count = 3
     """labels in a recognition"""
     unknown_threshold: Probability | None = None

@@ -15,11 +15,14 @@ from rclpy.signals import SignalHandlerOptions
 from omnibind_ros.nodes.robot_node import RobotNode
 from omnibind_ros.runtime.signals import stop_on_signals
 
+# Ctrl-C reaches a launched node from the terminal, and from the launcher once more.
+_SAME_WISH_S = 1.0
+
 
 def spin(make_node: Callable[[], RobotNode]) -> None:
     """Make the node, run its callbacks one after the other, and close it."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    with stop_on_signals() as stop:
+    with stop_on_signals(_SAME_WISH_S) as stop:
         node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
