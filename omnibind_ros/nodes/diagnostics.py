@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from diagnostic_updater import Updater
 from rclpy.clock import Clock
 from rclpy.node import Node
@@ -39,7 +39,7 @@ class Diagnostics(Updater):  # type: ignore[misc]
         super().__init__(node)
         node.destroy_timer(self.timer)
         self.setHardwareID(hardware)
-        self.node_name = reporter_name(node.get_name(), node.get_namespace())
+        self._reporter = reporter_name(node.get_name(), node.get_namespace())
         self._reports = reports
         self._latest: dict[str, Report] = {}
         self._steady_timer = node.create_timer(self.period, self.report, clock=steady)
@@ -55,6 +55,23 @@ class Diagnostics(Updater):  # type: ignore[misc]
 
     def addedTaskCallback(self, task: Any) -> None:  # noqa: N802
         """Say nothing of a task before it has something to say."""
+
+    def publish(self, msg: Any) -> None:
+        """Publish statuses under the name of this node; Humble's updater leaves its namespace out."""
+        array = DiagnosticArray()
+        array.header.stamp = self.node.get_clock().now().to_msg()
+        for status in msg if isinstance(msg, list) else [msg]:
+            # A wrapper is no DiagnosticStatus to the middleware.
+            array.status.append(
+                DiagnosticStatus(
+                    level=status.level,
+                    name=f"{self._reporter}: {status.name}",
+                    message=status.message,
+                    hardware_id=status.hardware_id,
+                    values=status.values,
+                )
+            )
+        self.publisher.publish(array)
 
     def _fill(self, status: Any) -> Any:
         report = self._latest[status.name]
