@@ -58,6 +58,8 @@ def play(
     network = options.network(connect, listen, zenoh_config)
     namespace = namespace or ""
     if is_bag(source):
+        if ros:
+            raise ConfigError(f"{source}: on ROS 2 a bag is played by `ros2 bag play {source} --clock`")
         with stop_on_signals() as stop, Node("player", namespace, domain, network) as node:
             play_bag(node, Path(source), stop, rate=rate, loop=bool(loop), topic=topic)
         return

@@ -39,6 +39,7 @@ MISTAKES = {
     "robot file": (["fusion", "--robot", "missing.yaml"], "missing.yaml: cannot be read"),
     "address": (["fusion", "--connect", "192.168.1.7"], "address '192.168.1.7' is not a Zenoh endpoint"),
     "no such bag": (["play", "missing.mcap"], "no bag at missing.mcap"),
+    "bag on ROS 2": (["play", "a.mcap", "--ros"], "ros2 bag play a.mcap"),
     "nothing to play": (["play", "digits"], "--label and --modality"),
     "no recordings": (["play", "digits", "--label", "3", "--modality", "audio"], "--root DATA"),
     "no such label": (["play", "digits", "--label", "x", "--modality", "audio"], "no label 'x'"),
