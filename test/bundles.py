@@ -8,6 +8,7 @@ one. Fusion weighs by quality.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def _write_encoder(folder: Path, modality: str, centre: np.ndarray) -> dict[str,
     return {
         "precisions": {"fp32": BundleFile.describe(folder, file)},
         "input": {"name": "signal", "shape": list(shape), "dtype": dtype.name},
-        "preprocessing": asdict(adaptor.format),
+        "preprocessing": json.loads(json.dumps(asdict(adaptor.format))),
     }
 
 

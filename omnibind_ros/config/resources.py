@@ -2,7 +2,7 @@
 
 An explicit path wins. A name is looked for, in this order, in the `share/omnibind_ros` of each ROS 2
 workspace (`AMENT_PREFIX_PATH`), in that of the Python installation (a wheel), and in the checkout
-(`pip install -e`).
+(`pip install -e`, `colcon build --symlink-install`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _shares() -> Iterator[Path]:
     prefixes += [Path(sys.prefix), Path(sysconfig.get_path("data")), Path(site.getuserbase())]
     for prefix in dict.fromkeys(prefixes):
         yield prefix / "share" / PACKAGE
-    yield Path(__file__).resolve().parents[2]
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "package.xml").is_file():  # else it is site-packages
+        yield checkout
 
 
 def _is_path(text: str) -> bool:

@@ -34,3 +34,13 @@ def test_a_signal_that_another_thread_takes_wakes_the_waiting_one() -> None:
         other.start()
         assert stop.wait(5)
         other.join()
+
+
+def test_what_is_told_twice_at_once_is_told_once() -> None:
+    with pytest.raises(KeyboardInterrupt), stop_on_signals(patience_s=0.5) as stop:
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        assert stop.wait(5)
+        threading.Event().wait(0.6)
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(5)
