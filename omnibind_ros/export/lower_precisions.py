@@ -139,7 +139,7 @@ def add_precisions(
 ) -> Bundle:
     """Write the bundle with more precisions of some of its encoders; replace `folder` when it is whole.
 
-    u8s8 becomes an encoder's default where it is wanted and costs at most `allowed_loss` points, else float32.
+    u8s8 becomes an encoder's default if it is wanted and costs at most `allowed_loss` points.
 
     Args:
         record_of: the record of a modality, asked for once each.
