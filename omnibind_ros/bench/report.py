@@ -35,21 +35,19 @@ def machine_lines(machine: Machine) -> list[str]:
 
 def table(found: Sequence[Result | Absence], floors: Floors) -> Table:
     """One line a contender; ratios are of medians."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("encoder", "runs on"):
-        made.add_column(heading, no_wrap=True)
-    for heading in ("p50 ms", "p99 ms", "per s", "MB", "cold s", "x eager", "x fp32", "x floor"):
-        made.add_column(heading, justify="right")
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    made.add_column("encoder", no_wrap=True)
+    for heading in ("p50 ms", "p99 ms", "1/s", "MB", "cold s", "eager", "fp32", "floor"):
+        made.add_column(heading, justify="right", no_wrap=True)
     shown = ""
     for one in found:
         if isinstance(one, Absence):
             continue
-        if shown and one.modality != shown:
-            made.add_section()
+        if one.modality != shown:
+            made.add_row(f"[bold]{one.modality}")
         floor = floors.get(one.modality, {}).get(one.name)
         made.add_row(
-            "" if one.modality == shown else one.modality,
-            one.name,
+            f"  {one.name}",
             f"{one.p50_ms:.3f}",
             f"{one.p99_ms:.3f}",
             f"{one.per_s:.0f}",
@@ -61,8 +59,8 @@ def table(found: Sequence[Result | Absence], floors: Floors) -> Table:
         )
         shown = one.modality
     made.caption = (
-        "x eager, x fp32: times as fast as torch eager and as ONNX Runtime in fp32; "
-        "x floor: times as long as computing and moving the bytes must take"
+        "eager, fp32: times as fast as torch eager and as ONNX Runtime in fp32. "
+        "floor: times as long as computing and moving the bytes must take."
     )
     return made
 
@@ -86,7 +84,7 @@ def to_json(machine: Machine, found: Sequence[Result | Absence], floors: Floors)
 
 
 def plot(path: Path, machine: Machine, found: Sequence[Result | Absence], floors: Floors) -> None:
-    """Median latency of every contender, grouped by encoder, its floor as a mark; the suffix says the format."""
+    """Median latency of every contender, by encoder, the floor as a mark; the suffix says the format."""
     from matplotlib.figure import Figure
 
     results = [one for one in found if isinstance(one, Result)]
