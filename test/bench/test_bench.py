@@ -108,7 +108,4 @@ def test_ratios_are_of_medians():
 def test_the_picture_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     plot(tmp_path / "bench.svg", MACHINE, RESULTS, FLOORS)
-    assert (
-        "torch eager" in (tmp_path / "bench.svg").read_text()
-        or (tmp_path / "bench.svg").stat().st_size > 5000
-    )
+    assert (tmp_path / "bench.svg").read_text().count("<path") > 10
