@@ -7,7 +7,6 @@ so that whatever else the machine does meanwhile hits all of them alike.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from omnibind_ros.bench.contender import Contender
-from omnibind_ros.bench.machine import Machine
+from omnibind_ros.bench.machine import Machine, environment
 from omnibind_ros.core.errors import BackendError
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.sensors.adaptor import make_adaptor
@@ -170,8 +169,6 @@ class _Process:
         self._modality = contender.modality
         self._seconds: list[float] = []
         self._peak_mb = float("nan")
-        threads = str(contender.threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
         started = replace(contender, started=time.monotonic())
         self._process = subprocess.Popen(
             [sys.executable, "-m", "omnibind_ros.bench.contender", started.to_json()],
@@ -179,7 +176,7 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=environment,
+            env=environment(contender.threads),
         )
         try:
             ready = self._answer()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+
+from omnibind_ros.core.errors import BackendError
 
 _TELLING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8", "asimddp", "i8mm")
 _GEMM = 768  # side of the matrices: they fit the second level of caches, more or less
@@ -55,10 +61,25 @@ class Machine:
 
 
 def measure_machine(threads: int = 1) -> Machine:
-    """Measure the peaks, in about a second.
+    """Measure the peaks, in a few seconds and a process of its own: NumPy reads once how many threads it has.
 
-    NumPy's own threads are set by the environment (OMP_NUM_THREADS), before it is imported.
+    Raises:
+        BackendError: the process failed.
     """
+    command = [sys.executable, "-m", "omnibind_ros.bench.machine", str(threads)]
+    done = subprocess.run(command, env=environment(threads), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BackendError(f"the machine cannot be measured: {done.stderr.strip().splitlines()[-1:]}")
+    found = json.loads(done.stdout)
+    return Machine(**{**found, "features": tuple(found["features"])})
+
+
+def environment(threads: int) -> dict[str, str]:
+    """The variables of a process in which libraries compute with that many threads."""
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+
+
+def _measure(threads: int) -> Machine:
     a, b = np.ones((2, _GEMM, _GEMM), np.float32)
     out = np.empty_like(a)
     operations = 2 * _GEMM**3
@@ -126,3 +147,7 @@ def _cpu() -> tuple[str, tuple[str, ...]]:
     has = set(fields.get("flags", fields.get("features", "")).split())
     name = fields.get("model name", platform.machine())
     return name, tuple(feature for feature in _TELLING if feature in has)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asdict(_measure(int(sys.argv[1])))))

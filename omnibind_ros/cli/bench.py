@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from omnibind_ros.bench import report
+from omnibind_ros.bench.encoders import Absence, floors_of, measure_encoder
+from omnibind_ros.bench.machine import measure_machine
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.core.names import nearest
+from omnibind_ros.inference.bundle import Bundle
 
 
 class What(str, Enum):
@@ -45,13 +48,6 @@ def bench(
             raise ConfigError(f"{option} {file}: there is no folder {file.parent}; make it first")
     if plot_file and find_spec("matplotlib") is None:
         raise ConfigError('--plot needs the Python module "matplotlib": pip install ".[view]"')
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
-    # Only now: NumPy reads how many threads it may use when it is imported.
-    from omnibind_ros.bench import report
-    from omnibind_ros.bench.encoders import Absence, floors_of, measure_encoder
-    from omnibind_ros.bench.machine import measure_machine
-    from omnibind_ros.inference.bundle import Bundle
-
     loaded = Bundle.load(bundle)
     for modality in only or ():
         if modality not in loaded.modalities:
