@@ -43,7 +43,7 @@ def build(
         if modality not in loaded.modalities:
             known = nearest(modality, loaded.modalities)
             raise ConfigError(f"--only {modality}: bundle {loaded.name!r} has no such encoder{known}")
-    models = [loaded.encoder_model(modality, precision) for modality in only or loaded.modalities]
+    models = [loaded.encoder_model(modality, precision, "tensorrt") for modality in only or loaded.modalities]
     tensorrt, gpu = load_tensorrt(), open_gpu()
     typer.echo(f"TensorRT {tensorrt.version} on {gpu.name} (compute capability {gpu.compute_capability})")
     failures: dict[Modality, str] = {}

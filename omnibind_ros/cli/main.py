@@ -47,6 +47,8 @@ COMMANDS = {
     "build": Command("Build TensorRT plans of a bundle's encoders for this machine."),
     "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),
     "export": Command("Write a finished training run as a bundle.", "train"),
+    "bench": Command("Latency, memory and cold start of encoders, by backend and precision."),
+    "quantize": Command("Add fp16 and 8 bit encoders to a bundle, each with its measured accuracy.", "train"),
 }
 
 

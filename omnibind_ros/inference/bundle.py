@@ -88,8 +88,10 @@ class Bundle:
         """The label bank."""
         return self.folder / self.manifest.labels.file
 
-    def encoder_model(self, modality: Modality, precision: str | None = None) -> EncoderModel:
-        """What is needed to run one encoder; `precision` None is the bundle's default.
+    def encoder_model(
+        self, modality: Modality, precision: str | None = None, backend: str = "onnxruntime"
+    ) -> EncoderModel:
+        """What is needed to run one encoder; `precision` None is the bundle's default for the backend.
 
         Raises:
             ConfigError: no such encoder or precision; names the nearest.
@@ -99,7 +101,7 @@ class Bundle:
             raise ConfigError(
                 f"bundle {self.name!r} has no encoder for {modality!r}{nearest(modality, self.modalities)}"
             )
-        precision = precision or entry.default_precision
+        precision = precision or entry.precision_for(backend)
         file = entry.precisions.get(precision)
         if file is None:
             raise ConfigError(
@@ -132,10 +134,18 @@ class Bundle:
             BundleError: the model is not what the manifest says.
             SpaceMismatch: its embedding has another dimension than the space.
         """
-        model = self.encoder_model(modality, precision)
-        options = replace(plan or PlanOptions(), precision=model.precision)
-        engine = load_engine(model.path, backend=backend, threads=threads, provider=provider, plan=options)
-        self._check_encoder(model, engine)
+
+        def model_for(name: str) -> EncoderModel:
+            return self.encoder_model(modality, precision, "tensorrt" if provider == "tensorrt" else name)
+
+        engine = load_engine(
+            lambda name: model_for(name).path,
+            backend=backend,
+            threads=threads,
+            provider=provider,
+            plan=replace(plan or PlanOptions(), precision=model_for("tensorrt").precision),
+        )
+        self._check_encoder(model_for("onnxruntime"), engine)
         return engine
 
     def load_fusion(self, *, backend: str = "auto", threads: int = 1) -> Engine:

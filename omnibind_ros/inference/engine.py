@@ -11,7 +11,7 @@ A backend is a module `<backend>_engine.py` beside this one with
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -92,7 +92,7 @@ class Engine(Protocol):
 
 
 def load_engine(
-    onnx_path: str | Path,
+    onnx_path: str | Path | Callable[[str], Path],
     *,
     backend: str = "auto",
     threads: int = 1,
@@ -102,6 +102,7 @@ def load_engine(
     """Load an ONNX model.
 
     Args:
+        onnx_path: of the model; or which file a backend is to run, where that differs.
         backend: `onnxruntime`, `tensorrt`, or `auto`: the first of `BACKENDS` that works here.
         threads, provider, plan: see `EngineOptions`.
 
@@ -110,13 +111,14 @@ def load_engine(
         PlanMissing: `tensorrt` is there, but has no plan of this model yet.
         BackendError: the backend is not there or cannot load the model.
     """
-    path, options = Path(onnx_path), EngineOptions(threads, provider, plan or PlanOptions())
+    path_for = onnx_path if callable(onnx_path) else lambda backend: Path(onnx_path)
+    options = EngineOptions(threads, provider, plan or PlanOptions())
     if backend == "auto":
-        return _first_that_works(path, options)
+        return _first_that_works(path_for, options)
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend {backend!r}{nearest(backend, ('auto', *BACKENDS))}")
-    engine = _open(backend, path, options)
-    log.info("%s runs on %s, as asked for", path.name, engine.backend)
+    engine = _open(backend, path_for(backend), options)
+    log.info("%s runs on %s, as asked for", path_for(backend).name, engine.backend)
     return engine
 
 
@@ -141,16 +143,16 @@ def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any
         raise BackendError(f"the model has no input {unknown!r}{nearest(unknown, known)}")
 
 
-def _first_that_works(path: Path, options: EngineOptions) -> Engine:
+def _first_that_works(path_for: Callable[[str], Path], options: EngineOptions) -> Engine:
     refusals: list[str] = []
     for backend in BACKENDS:
         try:
-            engine = _open(backend, path, options)
+            engine = _open(backend, path_for(backend), options)
         except BackendError as error:
             refusals.append(str(error))
             continue
         because = f" ({'; '.join(refusals)})" if refusals else ""
-        log.info("%s runs on %s%s", path.name, engine.backend, because)
+        log.info("%s runs on %s%s", path_for(backend).name, engine.backend, because)
         return engine
     raise BackendError("; ".join(refusals))
 

@@ -132,7 +132,7 @@ def open_encoder_engine(
             return load("tensorrt"), None
         except PlanMissing as missing:
             log.info("%s starts on ONNX Runtime: %s", modality, missing)
-            model = bundle.encoder_model(modality, precision)
+            model = bundle.encoder_model(modality, precision, "tensorrt")
             options = replace(plan or PlanOptions(), precision=model.precision)
             engine = load("onnxruntime")
             start = lambda: PlanBuild(model.path, options)  # noqa: E731

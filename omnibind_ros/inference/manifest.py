@@ -5,7 +5,10 @@ name: digits
 space: {id: all-MiniLM-L6-v2/digits/1, dim: 384}
 encoders:
   audio:
-    precisions: {fp32: {file: audio.fp32.onnx, sha256: 9f86..., size_bytes: 1234}}
+    precisions:
+      fp32: {file: audio.fp32.onnx, sha256: 9f86..., size_bytes: 1234}
+      u8s8: {file: audio.u8s8.onnx, sha256: 6030..., measured: {accuracy: 0.96, n: 600, split: test}}
+    default_precision: u8s8
     input: {name: audio, shape: [1, 1, 40, 98], dtype: float32}
     preprocessing: {rate: 8000, window_s: 1.0}
     metrics: {accuracy: 0.96, n: 600}
@@ -60,6 +63,23 @@ class BundleFile(StrictModel):
         }
 
 
+class Measured(StrictModel):
+    """How good an encoder is in one precision."""
+
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    n: Annotated[int, Field(ge=1)]
+    split: str
+    """recordings that it was measured on, e.g. `test`"""
+    trained_on: str = ""
+    """recordings that the measured encoder was trained on, if not those of the bundle"""
+
+
+class PrecisionFile(BundleFile):
+    """An encoder in one precision."""
+
+    measured: Measured | None = None
+
+
 class ModelInput(StrictModel):
     """The one input tensor of an encoder."""
 
@@ -72,9 +92,10 @@ class ModelInput(StrictModel):
 class EncoderEntry(StrictModel):
     """The encoder of one modality, in one or more precisions."""
 
-    precisions: Annotated[dict[str, BundleFile], Field(min_length=1)]
-    """e.g. fp32, fp16, int8"""
+    precisions: Annotated[dict[str, PrecisionFile], Field(min_length=1)]
+    """fp32; fp16 and int8 (symmetric Q/DQ) for TensorRT; u8s8 (uint8 activations, int8 weights) for CPUs"""
     default_precision: str = "fp32"
+    """what a CPU runs unless told otherwise"""
     input: ModelInput
     preprocessing: dict[str, JsonValue] = Field(default_factory=dict)
     """constants of the modality's format dataclass in `sensors`, which checks them"""
@@ -89,6 +110,12 @@ class EncoderEntry(StrictModel):
                 f"default_precision {self.default_precision!r} is none of {', '.join(self.precisions)}"
             )
         return self
+
+    def precision_for(self, backend: str) -> str:
+        """The precision that a backend runs unless told otherwise; TensorRT cannot read u8s8."""
+        if backend == "tensorrt":
+            return "fp16" if "fp16" in self.precisions else "fp32"
+        return self.default_precision
 
 
 class FusionEntry(BundleFile):
@@ -150,7 +177,9 @@ class Manifest(StrictModel):
 
     def files(self) -> list[BundleFile]:
         """Every file of the bundle but the manifest."""
-        encoders = [file for entry in self.encoders.values() for file in entry.precisions.values()]
+        encoders: list[BundleFile] = [
+            file for entry in self.encoders.values() for file in entry.precisions.values()
+        ]
         return [*encoders, self.fusion, self.labels]
 
     def to_yaml(self) -> str:
