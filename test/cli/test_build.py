@@ -46,14 +46,14 @@ def test_one_encoder_and_then_all_the_others(run, tmp_path):
     done = run("digits", "--only", "text", "--only", "touch")
     assert (done.returncode, done.stderr) == (0, "")
     assert "TensorRT 10.3.0 on Orin (compute capability 8.7)" in done.stdout
-    assert plans(tmp_path) == ["text.fp32", "touch.fp32"]
+    assert plans(tmp_path) == ["text.fp16", "touch.fp16"]
 
 
 def test_a_failure_is_one_line_and_the_others_are_built(run, tmp_path):
     done = run("digits", "--only", "text", STRICT_TENSORRT_FAULT="memory")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("omnibind: 1 of 1 plans could not be built: text: TensorRT cannot build text.fp32")
+    assert line.startswith("omnibind: 1 of 1 plans could not be built: text: TensorRT cannot build text.fp16")
     assert "OutOfMemory" in line
     assert plans(tmp_path) == []
 
@@ -65,7 +65,7 @@ def test_a_failure_is_one_line_and_the_others_are_built(run, tmp_path):
         (["digits", "--only", "audoi"], "bundle 'digits' has no such encoder; did you mean 'audio'?"),
         (["digits", "--precision", "fp8"], "no audio encoder of precision 'fp8'"),
         (["digits", "--workspace-mb", "0"], "--workspace-mb"),
-        (["digits", "--only", "text", "--dla-core", "0"], "DLA computes in fp16, not fp32"),
+        (["digits", "--precision", "fp32", "--dla-core", "0"], "DLA computes in fp16, not fp32"),
     ],
 )  # fmt: skip
 def test_mistakes(run, arguments, said):
