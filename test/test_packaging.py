@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -50,14 +57,51 @@ def sources(folder: str, pattern: str = "*") -> list[Path]:
     return [path for path in found if "__pycache__" not in path.parts]
 
 
+def copy_checkout(to: Path) -> Path:
+    """What building needs of the checkout, so that building leaves nothing behind in it."""
+    for name in ("omnibind_ros", "resource", *SHARED_FOLDERS):
+        shutil.copytree(CHECKOUT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, to)
+    return to
+
+
+def found_by(python: Path, cwd: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Where the installed package is, and where it finds what is shared."""
+    code = """
+import json, omnibind_ros
+from omnibind_ros.config.resources import find_bundle, find_config, find_folder
+found = dict(
+    package=omnibind_ros.__file__, bundle=find_bundle("digits"), config=find_config("recipes/digits"),
+    calibration=find_folder("calibration"), launch=find_folder("launch"),
+)
+print(json.dumps({kind: str(path) for kind, path in found.items()}))
+"""
+    done = subprocess.run(
+        [python, "-c", code],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def shared_files_in(share: Path) -> dict[str, str]:
+    return {
+        "bundle": str(share / "engines" / "digits"),
+        "config": str(share / "config" / "recipes" / "digits.yaml"),
+        "calibration": str(share / "calibration"),
+        "launch": str(share / "launch"),
+    }
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> zipfile.ZipFile:
-    """The wheel of a copy of the checkout, so that building leaves nothing behind."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in ("omnibind_ros", "resource", *SHARED_FOLDERS):
-        shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md", "LICENSE"):
-        shutil.copy(CHECKOUT / name, copy)
+    copy = copy_checkout(tmp_path_factory.mktemp("checkout"))
     options = ("--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", "dist")
     done = run_python("-m", "pip", "wheel", *options, ".", cwd=copy)
     assert done.returncode == 0, done.stderr
@@ -87,6 +131,53 @@ def test_the_wheel_has_the_whole_package(wheel):
     assert wanted <= set(wheel.namelist())
 
 
+def test_an_installed_wheel_finds_its_files_and_its_executables(wheel, tmp_path):
+    home = tmp_path / "python"
+    venv.create(home, with_pip=False)
+    purelib = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+    options = ("--ignore-installed", "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check")
+    done = run_python("-m", "pip", "--python", str(home), "install", *options, str(wheel.filename))
+    assert done.returncode == 0, done.stderr
+    # What the package depends on is borrowed from here.
+    borrowed = [path for path in sys.path if path.endswith("-packages")]
+    (purelib / "dependencies.pth").write_text("\n".join(borrowed) + "\n")
+    found = found_by(home / "bin" / "python", tmp_path, {"HOME": str(tmp_path)})
+    assert Path(found.pop("package")).is_relative_to(purelib)
+    assert found == shared_files_in(home / SHARE)
+    assert {"omnibind", "encoder_node", "fusion_node"} <= {path.name for path in (home / "bin").iterdir()}
+
+
+@pytest.mark.skipif("ROS_DISTRO" not in os.environ, reason="no ROS 2 is sourced: nothing built with colcon")
+@pytest.mark.skipif(find_spec("colcon_ros") is None, reason="no colcon in this Python: nothing built with it")
+@pytest.mark.parametrize("options", [(), ("--symlink-install",)], ids=["plain", "symlink"])
+def test_a_colcon_workspace_finds_its_files_and_its_executables(options, tmp_path):
+    if options and int(version("setuptools").partition(".")[0]) >= 80:
+        pytest.skip("colcon's --symlink-install wants setuptools<80")
+    source = tmp_path / "src" / "omnibind_ros"
+    source.mkdir(parents=True)
+    copy_checkout(source)
+    done = run_python("-m", "colcon", "build", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    prefix = tmp_path / "install" / "omnibind_ros"
+    sourced = f"source {tmp_path}/install/setup.bash && env -0"
+    done = subprocess.run(["bash", "-c", sourced], capture_output=True, text=True, timeout=60, check=True)
+    environment = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+    found = found_by(Path(sys.executable), tmp_path, environment)
+    package = Path(found.pop("package"))
+    assert package.is_relative_to(tmp_path)
+    assert (package.resolve() == source / "omnibind_ros" / "__init__.py") == bool(options)
+    assert found == shared_files_in(prefix / "share" / "omnibind_ros")
+    listed = subprocess.run(
+        ["ros2", "pkg", "executables", "omnibind_ros"],
+        env=environment, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    names = {"encoder_node", "fusion_node", "omnibind"}
+    assert set(listed.stdout.split()) == {"omnibind_ros"} | names
+    for name in names:
+        (first, *_) = (prefix / "lib" / "omnibind_ros" / name).read_text().splitlines()
+        assert first == f"#!{sys.executable}"
+
+
 def test_the_wheel_installs_the_command_and_nothing_of_torch_by_itself(wheel):
     folder = f"omnibind_ros-{omnibind_ros.__version__}.dist-info"
     assert "omnibind = omnibind_ros.cli.main:main" in wheel.read(f"{folder}/entry_points.txt").decode()
@@ -106,6 +197,35 @@ def test_ros_and_pip_agree_on_what_this_is(wheel):
     assert f"\nVersion: {omnibind_ros.__version__}\n" in metadata
     assert package.findtext("license") == "Apache-2.0"
     assert package.findtext("export/build_type") == "ament_python"
+
+
+def imported_packages(folder: str) -> set[str]:
+    """Of Python, by all modules below a folder of the checkout."""
+    found = set()
+    for path in sources(folder, "*.py"):
+        for node in ast.walk(ast.parse((CHECKOUT / path).read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("folder", ["omnibind_ros/nodes", "launch", "test/nodes"])
+def test_what_is_imported_of_ros_is_declared(folder):
+    apt = {
+        "numpy": "python3-numpy",
+        "cv2": "python3-opencv",
+        "yaml": "python3-yaml",
+        "pytest": "python3-pytest",
+    }
+    ours = {"omnibind_ros", *(path.stem for path in sources("test", "*.py"))}
+    package = ElementTree.parse(CHECKOUT / "package.xml").getroot()
+    kinds = ("exec_depend", "test_depend") if folder.startswith("test") else ("exec_depend",)
+    declared = {element.text for kind in kinds for element in package.iter(kind)}
+    others = imported_packages(folder) - ours - set(sys.stdlib_module_names)
+    assert {"launch"} <= others or {"rclpy"} <= others
+    assert {apt.get(name, name) for name in others} - {"dvs_msgs"} <= declared  # released for no ROS 2
 
 
 def test_colcon_sees_a_ros_package():

@@ -1,4 +1,4 @@
-"""Settings as ROS 2 parameters: there and back again, as loosely typed as people write, refused with a reason."""
+"""Settings as ROS 2 parameters: there and back again, loosely typed as people write, or refused by name."""
 
 from __future__ import annotations
 

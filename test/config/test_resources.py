@@ -81,3 +81,20 @@ def test_a_folder_is_found_or_the_places_are_named(places):
     assert find_folder("calibration") == share(places[1]) / "calibration"
     with pytest.raises(ConfigError, match="no folder 'nowhere' in "):
         find_folder("nowhere")
+
+
+def test_what_lies_beside_an_installed_package_is_not_ours(places, tmp_path, monkeypatch):
+    site = tmp_path / "site-packages"
+    put(site / "config" / "other.yaml")  # of a package called `config`
+    monkeypatch.setattr(resources, "__file__", str(site / "omnibind_ros" / "config" / "resources.py"))
+    with pytest.raises(ConfigError, match="no configuration file 'other'") as caught:
+        find_config("other")
+    assert str(site) not in str(caught.value)
+
+
+def test_a_link_to_the_package_leads_to_its_checkout(places, tmp_path, monkeypatch):
+    link = tmp_path / "build" / "omnibind_ros"
+    link.parent.mkdir()
+    link.symlink_to(CHECKOUT / "omnibind_ros")
+    monkeypatch.setattr(resources, "__file__", str(link / "config" / "resources.py"))
+    assert find_folder("launch") == CHECKOUT / "launch"

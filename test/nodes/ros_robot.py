@@ -7,10 +7,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -18,7 +20,7 @@ from rcl_interfaces.msg import Parameter, ParameterDescriptor
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.node import Node
 from rclpy.parameter import get_parameter_value, parameter_value_to_python
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image, PointCloud2
 from tiny_bundle import picture
@@ -33,6 +35,8 @@ from omnibind_ros.nodes.types import TYPES
 from omnibind_ros.runtime.child import Child, run_main, stop_all
 
 _DEEP = QoSProfile(depth=1000)
+LATCHED = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""With what was said before anybody listened."""
 
 
 class NodeProcess:
@@ -45,7 +49,8 @@ class NodeProcess:
     def send(self, number: int) -> float:
         """Send a signal; when, on the steady clock."""
         sent = time.monotonic()
-        os.kill(self.child.pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(self.child.pid, number)
         return sent
 
     def ended(self, within_s: float = GENEROUS_S) -> int:
@@ -149,16 +154,25 @@ class Witness:
         return frozenset(names(self.shares[-1][1])) if self.shares else frozenset()
 
     def report(self, name: str, condition: Callable[[dict[str, str]], bool] = bool) -> dict[str, str]:
-        """The newest diagnostics values of `name` (with `message` and `level`) once they are as wanted."""
+        """The first diagnostics values of `name` (with `message` and `level`) that are as wanted, from the
+        newest there are now."""
+        known = [index for index, (said_of, _) in enumerate(self.reports) if said_of == name]
+        newest = known[-1] if known else len(self.reports)
 
         def found() -> dict[str, str] | None:
-            values = next((v for n, v in reversed(list(self.reports)) if n == name), None)
-            return values if values and condition(values) else None
+            since = [values for said_of, values in self.reports[newest:] if said_of == name]
+            return next((values for values in since if wanted(values)), None)
+
+        def wanted(values: dict[str, str]) -> bool:
+            try:
+                return condition(values)
+            except KeyError:  # a node tells more once it is active
+                return False
 
         try:
-            return wait_until(found, "")
-        except BaseException:
-            print(f"diagnostics of {name}: {[v for n, v in self.reports if n == name][-3:]}")
+            return wait_until(found, f"diagnostics of {name} like that")
+        except pytest.fail.Exception:
+            print(f"told was: {[values for said_of, values in self.reports if said_of == name][-3:]}")
             raise
 
     def says(self, name: str, text: str) -> dict[str, str]:
@@ -199,15 +213,14 @@ class Robot:
         self._clients: dict[tuple[type, str], Any] = {}
         self._made: list[NodeProcess | Driver] = []
         self._subscriptions: list[Subscription] = []
-        if not launched:
-            self.fusion = self.process("fusion_node", {"bundle": bundle, **(fusion or {})})
+        self.fusion = None if launched else self.process("fusion_node", {"bundle": bundle, **(fusion or {})})
 
     def __enter__(self) -> Robot:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.tidy()
-        if hasattr(self, "fusion"):
+        if self.fusion:
             self.fusion.end()
         self._session.__exit__(None, None, None)
 
@@ -334,6 +347,7 @@ _TRANSITIONS = {
     "activate": Transition.TRANSITION_ACTIVATE,
     "deactivate": Transition.TRANSITION_DEACTIVATE,
     "cleanup": Transition.TRANSITION_CLEANUP,
+    "shutdown": Transition.TRANSITION_ACTIVE_SHUTDOWN,
 }
 
 

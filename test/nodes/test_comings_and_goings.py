@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from audio_common_msgs.msg import AudioDataStamped
 from rclpy.qos import qos_profile_sensor_data
-from ros_robot import Robot, names
+from ros_robot import LATCHED, Robot, names
 from sensor_msgs.msg import CompressedImage, Imu, PointCloud2
 from std_msgs.msg import String
 from tiny_bundle import LABELS, SPACE, picture, spoken
@@ -50,7 +50,7 @@ def test_a_sensor_joins_with_its_first_sample_and_leaves_when_stopped(robot: Rob
 
 def test_an_encoder_that_is_interrupted_twice_says_goodbye_before_it_leaves(robot: Robot) -> None:
     robot.camera("polite", 1)
-    heard = robot.hear("omnibind/polite/embedding", PointCloud2)
+    heard = robot.hear("omnibind/polite/embedding", PointCloud2, LATCHED)
     encoder = robot.encoder("polite")
     robot.witness.until("polite", True)
     # As when Ctrl-C reaches a launcher and its nodes, and the launcher passes it on.
@@ -132,7 +132,13 @@ def test_an_encoder_goes_through_its_life_as_it_is_told(robot: Robot) -> None:
         assert robot.transition(node, "cleanup")
         assert robot.transition(node, "configure")
 
+    told = time.monotonic()
     assert robot.transition(node, "activate")
+    robot.witness.until("told", True, told)
+    told = time.monotonic()
+    assert robot.transition(node, "shutdown")
+    robot.witness.until("told", False, told)
+    assert robot.state(node) == "finalized"
     encoder.send(signal.SIGTERM)
     assert encoder.ended() == 0
 
@@ -146,8 +152,8 @@ def test_two_sensors_of_one_modality_have_each_a_share(robot: Robot) -> None:
     _, shares = robot.witness.shares[-1]
     assert sum(result.score for result in shares.results) == pytest.approx(1.0)
     robot.witness.until_answer("left", "one")
-    modalities = [robot.fusion_says(sensor, bool)["modality"] for sensor in ("left", "right")]
-    assert modalities == ["image", "image"]
+    for sensor in ("left", "right"):
+        robot.fusion_says(sensor, lambda values: (values["modality"], values["state"]) == ("image", "live"))
 
 
 def test_two_encoders_of_one_name_are_warned_of(robot: Robot) -> None:
@@ -165,6 +171,7 @@ def test_two_encoders_of_one_name_are_warned_of(robot: Robot) -> None:
 def test_a_foreign_best_effort_encoder_without_a_lease_takes_part(robot: Robot) -> None:
     publisher = robot.embeddings("foreign", qos_profile_sensor_data)
     robot.wait_for_encoder("foreign")
+    wait_until(publisher.get_subscription_count, "fusion listens")
     vector = np.eye(SPACE.dim, dtype=np.float32)[3]
     embedding = Embedding("foreign", "radar", vector, time.time_ns(), SPACE.tag)
     publisher.publish(encode_embedding(TYPES, embedding))

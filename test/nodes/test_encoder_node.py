@@ -24,7 +24,7 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from ros_robot import Robot
+from ros_robot import LATCHED, Robot
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState, PointCloud2
 from std_msgs.msg import Float32MultiArray
 from tiny_bundle import picture, spoken
@@ -136,7 +136,7 @@ class Camera:
 
 
 def embeddings(robot: Robot, sensor: str) -> list[PointCloud2]:
-    return robot.hear(f"omnibind/{sensor}/embedding", PointCloud2)
+    return robot.hear(f"omnibind/{sensor}/embedding", PointCloud2, LATCHED)
 
 
 def repeat_until(act: Callable[[], None], condition: Callable[[], object], what: str) -> None:
@@ -151,8 +151,8 @@ def repeat_until(act: Callable[[], None], condition: Callable[[], object], what:
 
 
 def newest(robot: Robot, sensor: str) -> dict[str, str]:
-    """What the encoder last told of itself."""
-    return robot.encoder_says(sensor, bool)
+    """What the encoder last told of itself while it was active."""
+    return robot.encoder_says(sensor, lambda values: "embeddings" in values)
 
 
 def test_a_slow_model_delays_nothing_else_and_gets_the_newest_picture(

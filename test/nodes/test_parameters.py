@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rclpy.duration import Duration
-from ros_robot import Robot, names
+from ros_robot import LATCHED, Robot, names
 from tiny_bundle import LABELS, SPACE
 from transport_support import wait_until
 from vision_msgs.msg import LabelInfo
@@ -154,7 +154,7 @@ def test_a_muted_sensor_has_no_share(robot: Robot) -> None:
 
 
 def test_below_the_threshold_the_answer_is_unknown_and_the_labels_say_so(robot: Robot) -> None:
-    heard = robot.hear("omnibind/labels", LabelInfo)
+    heard = robot.hear("omnibind/labels", LabelInfo, LATCHED)
     assert robot.set("fusion", "unknown_threshold", "1.0") == ""
     robot.witness.next_answer(lambda message: bool(message.results) and names(message)[0] == "unknown")
     wait_until(lambda: heard and heard[-1].threshold == 1.0, "labels with the new threshold")
@@ -205,6 +205,8 @@ def test_a_change_of_state_is_told_at_once(bundle: Path) -> None:
         camera.end()
         robot.fusion_says("eye", lambda values: values["state"] == "lost")
         robot.encoder_says("eye", lambda values: values["state"] == "lost")
+        assert robot.transition("encoder_eye", "deactivate")
+        robot.encoder_says("eye", lambda values: values["lifecycle"] == "inactive")
 
 
 def test_what_is_wrong_is_told_and_put_right_one_by_one(robot: Robot, bundle: Path) -> None:

@@ -10,11 +10,10 @@ from rclpy.duration import Duration
 from rclpy.qos import (
     DurabilityPolicy,
     LivelinessPolicy,
-    QoSProfile,
     ReliabilityPolicy,
     qos_profile_sensor_data,
 )
-from ros_robot import Robot, names
+from ros_robot import LATCHED, Robot, names
 from sensor_msgs.msg import PointCloud2
 from tiny_bundle import LABELS, SPACE
 from transport_support import wait_until
@@ -23,8 +22,6 @@ from vision_msgs.msg import Classification, LabelInfo
 from omnibind_ros.messages.embedding_cloud import decode_embedding
 from omnibind_ros.messages.label_info import decode_label_info
 from omnibind_ros.messages.stamps import stamp_of
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def test_topics_are_offered_as_promised(robot: Robot) -> None:
@@ -44,8 +41,8 @@ def test_topics_are_offered_as_promised(robot: Robot) -> None:
 
 
 def test_an_answer_and_its_shares_have_the_stamp_of_the_sample(robot: Robot) -> None:
-    embeddings = robot.hear("omnibind/stamped/embedding", PointCloud2)
-    fused = robot.hear("omnibind/fused_embedding", PointCloud2)
+    embeddings = robot.hear("omnibind/stamped/embedding", PointCloud2, LATCHED)
+    fused = robot.hear("omnibind/fused_embedding", PointCloud2, LATCHED)
     robot.camera("stamped", 1)
     robot.encoder("stamped")
     robot.witness.until_answer("stamped", LABELS[1])
