@@ -24,6 +24,9 @@ from omnibind_ros.inference.intake import BoundedQueue
 from omnibind_ros.inference.throttled_log import ThrottledLog
 from omnibind_ros.sensors.adaptor import Sample
 
+_LONGEST_SLEEP_S = 1.0
+"""so that a time-out which was changed is obeyed"""
+
 log = logging.getLogger(__name__)
 
 
@@ -114,7 +117,10 @@ class EncoderWorker:
 
     def _work(self) -> None:
         while not self._intake.closed:
-            batch = self._intake.get(self._watch.patience(self._steady()))
+            patience = self._watch.patience(self._steady())
+            batch = self._intake.get(
+                _LONGEST_SLEEP_S if patience is None else min(patience, _LONGEST_SLEEP_S)
+            )
             try:
                 if batch:
                     self._encode_newest(batch)

@@ -139,7 +139,7 @@ def test_what_a_robot_file_says_of_engines_reaches_them():
 
 def test_a_robots_encoder_goes_over_to_tensorrt(robot):
     bundle = Bundle.load("digits")
-    encoder = SensorEncoder.open(bundle, "keyboard", "text", **EncodersConfig().engine)
+    encoder = SensorEncoder.open(bundle, "keyboard", "text", **EncodersConfig(precision="fp32").engine)
     before = encoder.encode_raw("a seven")
     assert encoder.engine.backend.startswith("onnxruntime")
     end = time.monotonic() + 60
