@@ -94,7 +94,7 @@ setup(
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",
             "ruff>=0.9",
-            "setuptools>=70.1",
+            "setuptools>=70.1,<80",  # colcon cannot do with 80
             "types-PyYAML",
             "zenoh-ros2-sdk>=0.1.8",
         ],

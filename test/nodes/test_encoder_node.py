@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import rclpy
 from audio_common_msgs.msg import AudioDataStamped
-from dvs_msgs.msg import Event, EventArray
 from event_camera_msgs.msg import EventPacket
 from geometry_msgs.msg import Vector3
 from rclpy.context import Context
@@ -242,11 +241,12 @@ def compressed(message: Image) -> CompressedImage:
     return CompressedImage(header=message.header, format="png", data=data)
 
 
-def event_array(message: EventPacket) -> EventArray:
+def event_array(message: EventPacket) -> Any:
+    event, array = TYPES["dvs_msgs/msg/Event"], TYPES["dvs_msgs/msg/EventArray"]
     events = Evt3Decoder().decode(message, stamp_of(message))
     rows = zip(events.x.tolist(), events.y.tolist(), events.t.tolist(), events.p.tolist(), strict=True)
-    listed = [Event(x=x, y=y, ts=ns_to_time(TYPES, t), polarity=p) for x, y, t, p in rows]
-    return EventArray(header=message.header, width=message.width, height=message.height, events=listed)
+    listed = [event(x=x, y=y, ts=ns_to_time(TYPES, t), polarity=p) for x, y, t, p in rows]
+    return array(header=message.header, width=message.width, height=message.height, events=listed)
 
 
 def imu(row: list[float], stamp: int) -> Imu:
@@ -292,6 +292,7 @@ def play(modality: str, type_name: str, publish: Callable[[Any], None], stop: th
 def test_every_type_of_message_is_read(
     robot: Robot, stub_bundle: Path, modality: str, type_name: str
 ) -> None:
+    pytest.importorskip(type_name.split("/")[0], reason="ROS 2 distributions do not bring it")
     sensor = f"{modality}_{type_name.rsplit('/', 1)[-1].lower()}"
     heard, stop = embeddings(robot, sensor), threading.Event()
     publisher = robot.node.create_publisher(TYPES[type_name], f"{sensor}/raw", 200)
