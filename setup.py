@@ -87,6 +87,7 @@ setup(
         "test": [
             "hypothesis>=6.90",
             "import-linter>=2.16",
+            "matplotlib>=3.7",
             "mypy>=1.11",
             "onnx>=1.15",
             "pyarrow>=14.0",
