@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from omnibind_ros.core.errors import ConfigError, OmniBindError, TransportError
+from omnibind_ros.core.errors import ConfigError, OmniBindError, TrainingError, TransportError
 from omnibind_ros.core.names import nearest
 
 _log = logging.getLogger("omnibind")
@@ -113,7 +113,7 @@ def _function(name: str) -> Any:
 
 def _is_mistake(error: Exception) -> bool:
     if isinstance(error, OmniBindError):
-        return not isinstance(error, TransportError)
+        return not isinstance(error, (TrainingError, TransportError))
     # The command line's own mistakes are of a class that differs between versions of typer.
     return hasattr(error, "format_message")
 

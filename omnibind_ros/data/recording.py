@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -15,7 +16,9 @@ class Recording:
         label: a label of the recipe, or None for a negative (none of the labels).
         group: speaker, writer or session; "" where the recordings do not say.
         name: unique and stable: the path under the source, plus an index in files that hold many.
-        load: reads the raw sample (see `omnibind_ros.sensors`).
+        load: reads the raw sample (see `omnibind_ros.sensors`); raises BadRecording.
+        pair: recordings of the same moment by several sensors share it (true pairs); "" = has no partners.
+        file: where it lies on disk; None for what is simulated.
     """
 
     modality: str
@@ -24,3 +27,5 @@ class Recording:
     label: str | None
     group: str
     load: Callable[[], Any]
+    pair: str = ""
+    file: Path | None = None
