@@ -45,6 +45,7 @@ COMMANDS = {
     "evaluate": Command("Accuracy of a bundle on recordings, by modality and for every subset."),
     "build": Command("Build TensorRT plans of a bundle's encoders for this machine."),
     "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),
+    "ablate": Command("What each part of training is worth on a few recordings.", "train"),
     "export": Command("Write a finished training run as a bundle.", "train"),
 }
 

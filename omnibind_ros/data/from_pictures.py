@@ -1,7 +1,7 @@
 """How a picture becomes a modality's own kind of input: what a camera knows, the other may learn.
 
-Distilling into a student's head alone teaches it little; pictures seen through a model of its own sensor reach
-its backbone. The way back, a sample shown as a picture, is `omnibind_ros.data.to_pictures`.
+Distilling into a student's head alone teaches it little; pictures seen through a model of its own sensor
+reach its backbone. The way back, a sample shown as a picture, is `omnibind_ros.data.to_pictures`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """How a modality's sample becomes a picture: an image teacher can then say what an unlabelled one shows.
 
-All pictures are drawings light on dark, framed as handwriting is in MNIST: 20 of 28 parts of the side. The way
-back, a picture as another sensor would sense it, is `omnibind_ros.data.from_pictures`.
+All pictures are drawings light on dark, framed as handwriting is in MNIST: 20 of 28 parts of the side. The
+way back, a picture as another sensor would sense it, is `omnibind_ros.data.from_pictures`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import cv2
@@ -40,7 +41,7 @@ def touch_as_picture(frames: NDArray[np.float32]) -> Picture:
 
 def points_as_picture(points: NDArray[np.float32]) -> Picture:
     """A line through the points in their order, from the front (x to the right, y up)."""
-    flat = points[:, :2] * np.float32([1, -1])
+    flat = points[:, :2] * np.array([1, -1], np.float32)
     flat = flat - flat.min(axis=0)
     flat *= _INK / max(float(flat.max()), 1e-6)
     flat += (SIDE - flat.max(axis=0)) / 2
@@ -94,6 +95,26 @@ class Looks:
             return picture
         show = RENDERINGS.get(recording.modality)
         return show(recording.load()) if show is not None else None
+
+
+def shown(recordings: Iterable[Recording]) -> list[Recording]:
+    """Recordings as recordings of pictures, those that can be shown."""
+    return [
+        Recording(
+            "image",
+            f"{r.source} shown",
+            f"{r.name} shown",
+            r.label,
+            r.group,
+            partial(_show, r),
+        )
+        for r in recordings
+        if r.modality in RENDERINGS
+    ]
+
+
+def _show(recording: Recording) -> Picture:
+    return RENDERINGS[recording.modality](recording.load())
 
 
 def _stretched(counts: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -125,8 +125,7 @@ def write(label: int, rng: np.random.Generator, samples: int = 160) -> Stroke:
 def move_along(
     path: npt.NDArray[np.float64], pen_down: npt.NDArray[np.bool_], rng: np.random.Generator, samples: int
 ) -> Stroke:
-    """A pen's way along an evenly stepped path [M,2]: `samples` points at the pace of a hand, somewhere in the
-    unit square."""
+    """A pen's way along an evenly stepped path [M,2] at the pace of a hand, somewhere in the unit square."""
     t = _pace(path, pen_down, rng)
     clock = np.linspace(0.0, t[-1], samples)
     points = np.stack([np.interp(clock, t, path[:, 0]), np.interp(clock, t, path[:, 1])], axis=1)
@@ -166,7 +165,7 @@ def _trace(style: _Style, rng: np.random.Generator) -> tuple[npt.NDArray[np.floa
 def join_strokes(
     strokes: list[npt.NDArray[np.float64]],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Evenly stepped strokes [M,2] with straight moves through the air between them; where the pen is down."""
+    """Evenly stepped strokes [M,2] with straight moves through the air between; where the pen is down."""
     pieces: list[npt.NDArray[np.float64]] = []
     for stroke in strokes:
         if pieces:

@@ -1,7 +1,7 @@
 """A drawing followed by a hand: ink on a picture becomes the movement that could have left it.
 
-The ink is thinned to lines one pixel wide (Zhang and Suen 1984) and walked along, from a free end, straight on
-where lines cross. In which order people draw is guessed: from the top, each line as far as it goes.
+The ink is thinned to lines one pixel wide (Zhang and Suen 1984) and walked along, from a free end, straight
+on where lines cross. In which order people draw is guessed: from the top, each line as far as it goes.
 """
 
 from __future__ import annotations

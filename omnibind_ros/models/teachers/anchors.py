@@ -1,8 +1,8 @@
 """The space that students learn: a teacher's, moved to the mean of the classes.
 
 Raw cosines between number words are 0.6 to 0.9 in a sentence encoder's space: everything sits in one narrow
-cone. Pictures sit in a cone of their own (the modality gap of CLIP: Liang et al., arXiv 2203.02053). Texts and
-pictures are therefore each moved by the mean of their own classes, and normalised again.
+cone. Pictures sit in a cone of their own (the modality gap of CLIP: Liang et al., arXiv 2203.02053). Texts
+and pictures are therefore each moved by the mean of their own classes, and normalised again.
 """
 
 from __future__ import annotations

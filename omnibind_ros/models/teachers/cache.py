@@ -72,13 +72,17 @@ class CachedTeacher:
                             [(key, known[key].tobytes()) for key in part],
                         )
         except sqlite3.DatabaseError as error:
-            raise ConfigError(f"{self._file}: the teacher's cache: {error}; delete it if it is damaged") from error
+            raise ConfigError(
+                f"{self._file}: the teacher's cache: {error}; delete it if it is damaged"
+            ) from error
         return np.stack([known[key] for key in keys])
 
     @staticmethod
     def _known(cache: sqlite3.Connection, keys: list[bytes]) -> dict[bytes, Vectors]:
         with cache:
-            cache.execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+            cache.execute(
+                "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
+            )
         known = {}
         for key in set(keys):
             row = cache.execute("SELECT vector FROM answers WHERE key = ?", (key,)).fetchone()

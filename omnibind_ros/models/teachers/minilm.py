@@ -1,7 +1,7 @@
 """MiniLM for texts, and an image tower trained to land on them.
 
 Locked text tower (LiT: Zhai et al., arXiv 2111.07991): the sentence encoder stays as it is, and pictures
-learn to land where it puts the words for them. The tower is a student of its own (`training/image_teacher.py`).
+learn to land where it puts the words for them. `training/teaching.py` trains the tower.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class TowerTeacher:
         """Unit-norm float32 [n, D]."""
         found = []
         for start in range(0, len(images), _BATCH):
-            inputs = np.concatenate([self._adaptor.prepare(image) for image in images[start : start + _BATCH]])
+            inputs = np.concatenate(
+                [self._adaptor.prepare(image) for image in images[start : start + _BATCH]]
+            )
             found.append(self._tower(torch.from_numpy(inputs))[0].numpy())
         return np.concatenate(found) if found else np.zeros((0, self._tower.head.out_features), np.float32)

@@ -1,7 +1,7 @@
 """CLIP (arXiv 2103.00020), SigLIP (arXiv 2303.15343) and their like, as `transformers` saves them.
 
 A folder holds config.json, the weights, the tokenizer's files and preprocessor_config.json. Pictures are
-resized and normalised here, by the constants of the last: `transformers` itself would need torchvision for it.
+resized and normalised here by the constants of the last; `transformers` itself would need torchvision.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _prepare(image: Picture, constants: Mapping[str, Any]) -> NDArray[np.float32
         top, left = (resized.shape[0] - height) // 2, (resized.shape[1] - width) // 2
         resized = resized[max(0, top) :, max(0, left) :][:height, :width]
     if resized.shape[:2] != (height, width):
-        resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_CUBIC)
+        resized = np.asarray(cv2.resize(resized, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
     scaled = resized.astype(np.float32) * np.float32(constants.get("rescale_factor", 1 / 255))
     mean = np.asarray(constants.get("image_mean", _CLIP_MEAN), np.float32)
     std = np.asarray(constants.get("image_std", _CLIP_STD), np.float32)
