@@ -65,18 +65,11 @@ def ablate(
         for cell in ablation.cells(wanted, [term for term in terms.split(",") if term], seeds):
             cells.append(cell)
             typer.echo(f"{cell.modality}, {cell.variant}: {_shown(cell)} %", err=True)
-    found = {
-        "recipe": plan.name,
-        "per_class": per_class,
-        "seeds": seeds,
-        "samples": samples,
-        **summary(cells),
-    }
     if json_file is not None:
+        how = {"recipe": plan.name, "per_class": per_class, "seeds": seeds, "samples": samples}
         json_file.write_text(json.dumps({**how, **summary(cells)}, indent=2) + "\n")
-    Console().print(
-        _table(cells, f"{per_class} recordings a class, {seeds} seeds, accuracy % on the dev split")
-    )
+    title = f"{per_class} recordings a class, {seeds} seeds, accuracy % on the dev split"
+    Console().print(_table(cells, title))
 
 
 def _recorded(recipe: Recipe) -> list[str]:

@@ -52,8 +52,8 @@ def train(
     step: Annotated[
         Step,
         typer.Argument(
-            help="teacher: class centres, image tower. students: on the train split. fusion: on the dev split. "
-            "evaluate: both on the test split. folds: leave one group out. final: students on "
+            help="teacher: class centres, image tower. students: on the train split. fusion: on the dev "
+            "split. evaluate: both on the test split. folds: leave one group out. final: students on "
             "everything, to ship. all: all but folds."
         ),
     ],

@@ -7,7 +7,8 @@ reach its backbone. The way back, a sample shown as a picture, is `omnibind_ros.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -56,10 +57,15 @@ VIEWS: dict[str, Callable[[NDArray[np.uint8], np.random.Generator], Any]] = {
 """How a drawing uint8 [H,W,3] (light on dark or dark on light) becomes a raw sample of a modality."""
 
 
-def as_modality(pictures: Iterable[Recording], modality: str, seed: int = 0) -> list[Recording]:
+def as_modality(
+    pictures: Iterable[Recording], modality: str, seed: int = 0, per_class: int | None = None
+) -> list[Recording]:
     """Recordings of pictures as recordings of `modality`, each paired with its picture.
 
     The same seed gives the same samples.
+
+    Args:
+        per_class: at most so many of each label.
     """
     return [
         Recording(
@@ -71,8 +77,16 @@ def as_modality(pictures: Iterable[Recording], modality: str, seed: int = 0) -> 
             partial(_view, picture, modality, seed),
             pair=picture.pair or picture.name,
         )
-        for picture in pictures
+        for picture in _first(pictures, per_class)
     ]
+
+
+def _first(pictures: Iterable[Recording], per_class: int | None) -> Iterator[Recording]:
+    taken: Counter[str | None] = Counter()
+    for picture in pictures:
+        taken[picture.label] += 1
+        if per_class is None or taken[picture.label] <= per_class:
+            yield picture
 
 
 def _view(picture: Recording, modality: str, seed: int) -> Any:

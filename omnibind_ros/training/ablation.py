@@ -168,7 +168,7 @@ class _Material:
             return None
         source = recipe.from_pictures[self.modality]
         pictures = [r for r in select(run.recordings("image"), recipe, "train") if r.source == source]
-        made = as_modality(pictures, self.modality, run.seed)
+        made = as_modality(pictures, self.modality, run.seed, run.config.pictures.per_class)
         return prepare_samples(
             made, recipe.label_names, make_adaptor(self.modality), PLANS[self.modality].variants, run.seed
         )

@@ -46,6 +46,8 @@ class PicturesConfig(StrictModel):
 
     as_input: bool = True
     """turned into the modality's own kind of input, as the recipe's `from_pictures` says"""
+    per_class: Count = 400
+    """at most so many pictures of each class"""
     of_unlabelled: bool = True
     """recordings without a label are learnt from, too, as the image teacher sees them shown as pictures"""
 

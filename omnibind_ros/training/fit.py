@@ -69,7 +69,7 @@ class Training(L.LightningModule):
         if not torch.isfinite(loss):
             bad = next((name for name, term in terms.items() if not torch.isfinite(term)), "sum")
             raise TrainingError(
-                f"{self.subject}: the loss is {float(loss)} at step {self.global_step}, in the term {bad!r}; "
+                f"{self.subject}: the loss is {loss.item()} at step {self.global_step}, in the term {bad!r}; "
                 f"the last good checkpoint is kept. A smaller lr or weight of that term may help"
             )
         self.log("loss", loss, prog_bar=True)

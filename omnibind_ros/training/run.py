@@ -152,7 +152,9 @@ class TrainingRun:
             pictures = [
                 r for r in self.recordings("image") if r.source == self.recipe.from_pictures[modality]
             ]
-            recordings += as_modality(select(pictures, self.recipe, split), modality, self.seed)
+            recordings += as_modality(
+                select(pictures, self.recipe, split), modality, self.seed, self.config.pictures.per_class
+            )
         return self._train(modality, recordings, self.folder / stage / modality)
 
     def _train(self, modality: str, recordings: list[Recording], folder: Path) -> Student:

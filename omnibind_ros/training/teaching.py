@@ -42,6 +42,9 @@ MINILM = "minilm"
 TEXTS_ONLY = CadConfig(lambda_image=0, lambda_relation=0, lambda_structure=0, lambda_embedding=0)
 """A tower learns from the words alone: there is nobody above it."""
 
+_SHOWN_PER_CLASS = 60
+"""Samples of each other sensor that are shown to the tower in training, simulated and made of pictures."""
+
 
 class Teaching:
     """One teacher.
@@ -130,9 +133,11 @@ class Teaching:
         for modality in recipe.modalities:
             if modality == "image" or modality not in RENDERINGS:
                 continue
-            made = simulated_recordings(recipe, modality, seed)
+            few = recipe.model_copy(update={"simulated": {modality: _SHOWN_PER_CLASS}})
+            made = simulated_recordings(few, modality, seed) if modality in recipe.simulated else []
             if modality in recipe.from_pictures:
                 source = recipe.from_pictures[modality]
-                made += as_modality([r for r in self._recordings if r.source == source], modality, seed)
+                pictures = [r for r in self._recordings if r.source == source]
+                made += as_modality(pictures, modality, seed, _SHOWN_PER_CLASS)
             lessons += shown(made)
         return lessons
