@@ -37,8 +37,8 @@ class TeacherConfig(StrictModel):
 
     model: str = "minilm"
     """minilm, or the folder or hub id of a CLIP or SigLIP"""
-    samples: Count = 80_000
-    """pictures that MiniLM's image tower sees in training, in all"""
+    samples: Count = 60_000
+    """pictures that MiniLM's image tower sees beyond those that the image student saw"""
 
 
 class PicturesConfig(StrictModel):

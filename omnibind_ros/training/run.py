@@ -117,7 +117,14 @@ class TrainingRun:
     def teaching(self) -> Teaching:
         """The teacher; it knows pictures of the train split only."""
         pictures = [r for r in select(self.recordings("image"), self.recipe, "train") if r.label is not None]
-        return Teaching(self.recipe, pictures, self.folder / "teacher", self.config, self.machine)
+        return Teaching(
+            self.recipe,
+            pictures,
+            lambda: self.student("image", "split"),
+            self.folder / "teacher",
+            self.config,
+            self.machine,
+        )
 
     @property
     def space(self) -> Space:

@@ -148,6 +148,7 @@ def train_student(
     seed: int = 0,
     precision: Precision = "auto",
     machine: Machine = ONE_DEVICE,
+    start: Student | None = None,
 ) -> Student:
     """Train a student on `samples`; resumes from `run/last.ckpt` if an earlier attempt was interrupted.
 
@@ -157,6 +158,7 @@ def train_student(
         targets: the teacher's, one row a sample.
         run: folder of this training.
         subject: what is trained, for messages.
+        start: begin with its weights.
 
     Returns:
         The student, in evaluation mode. Finished runs are read back from `run/student.pt`.
@@ -168,6 +170,8 @@ def train_student(
     student = Student(tuple(samples.inputs.shape[2:]), targets.centres.shape[1], plan.student)
     finished = run / "student.pt"
     if not finished.exists():
+        if start is not None:
+            student.load_state_dict(start.state_dict())
         student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         fit(
             StudentTraining(

@@ -1,13 +1,14 @@
 """The teacher of a run: who it is, its image tower, and what it says about recordings.
 
-MiniLM knows texts only. Its image tower learns (`RUN/teacher/student.pt`) from the recipe's pictures to land
-on their words; and from the samples of other sensors shown as pictures, those that were simulated or made of
-pictures, so that it can later say what a recording of such a sensor shows.
+MiniLM knows texts only. Its image tower (`RUN/teacher/student.pt`) is the run's image student, which has
+learnt from the recipe's pictures to land on their words, taught further: by more pictures, and by the samples
+of other sensors shown as pictures, those that were simulated or made of pictures. So it can then say what a
+recording of such a sensor shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.data.recording import Recording
 from omnibind_ros.data.simulated import simulated_recordings
 from omnibind_ros.data.to_pictures import RENDERINGS, Looks, shown
+from omnibind_ros.models.student import Student
 from omnibind_ros.models.teachers import (
     Anchors,
     CachedTeacher,
@@ -51,6 +53,7 @@ class Teaching:
 
     Args:
         pictures: labelled recordings of images of the train split; the teacher may know them.
+        image_student: the run's, trained on first use.
         folder: where tower, class centres and answers are kept.
     """
 
@@ -58,12 +61,13 @@ class Teaching:
         self,
         recipe: Recipe,
         pictures: Sequence[Recording],
+        image_student: Callable[[], Student],
         folder: Path,
         config: TrainingConfig,
         machine: Machine = ONE_DEVICE,
     ) -> None:
         self._recipe, self._recordings, self._folder = recipe, pictures, folder
-        self._config, self._machine = config, machine
+        self._image_student, self._config, self._machine = image_student, config, machine
 
     @property
     def space_id(self) -> str:
@@ -110,7 +114,7 @@ class Teaching:
 
     def _with_tower(self, texts: TextTeacher) -> Teacher:
         adaptor = make_adaptor("image")
-        plan = replace(PLANS["image"], samples=self._config.teacher.samples)
+        plan = replace(PLANS["image"], samples=self._config.teacher.samples, lr=PLANS["image"].lr / 2)
         samples = prepare_samples(self._lessons(), self._recipe.label_names, adaptor, seed=self._config.seed)
         tower = train_student(
             samples,
@@ -122,6 +126,7 @@ class Teaching:
             seed=self._config.seed,
             precision=self._config.precision,
             machine=self._machine,
+            start=self._image_student(),
         )
         return TowerTeacher(texts, tower, adaptor)
 

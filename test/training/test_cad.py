@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: E402, N812
+import torch.nn.functional as F  # noqa: E402
 
 from omnibind_ros.training import cad  # noqa: E402
 from omnibind_ros.training.cad import TERMS, Batch, CadConfig, weighted_terms  # noqa: E402

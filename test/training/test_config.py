@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from omnibind_ros.core.errors import ConfigError  # noqa: E402
-from omnibind_ros.data.recipe import load_recipe  # noqa: E402
-from omnibind_ros.training.config import TrainingConfig, changed  # noqa: E402
-from omnibind_ros.training.run import TrainingRun  # noqa: E402
-from omnibind_ros.training.student_plans import PLANS  # noqa: E402
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.training.config import TrainingConfig, changed
+from omnibind_ros.training.run import TrainingRun
+from omnibind_ros.training.student_plans import PLANS
 
 DIGITS = load_recipe("digits")
 
@@ -56,7 +56,9 @@ def begun(folder: Path, *settings: str, restart: bool = False) -> TrainingRun:
 def test_a_run_keeps_its_config_and_is_not_continued_with_another(tmp_path):
     begun(tmp_path, "cad.lambda_relation=2")
     begun(tmp_path, "cad.lambda_relation=2")
-    with pytest.raises(ConfigError, match=r"seed was 0, is 3; cad.lambda_relation was 2.0, is 0.5. --restart"):
+    with pytest.raises(
+        ConfigError, match=r"seed was 0, is 3; cad.lambda_relation was 2.0, is 0.5. --restart"
+    ):
         begun(tmp_path, "cad.lambda_relation=0.5", "seed=3")
     # Whoever only reads it takes the config that it has.
     assert TrainingRun(DIGITS, tmp_path, tmp_path / "run").config.cad.lambda_relation == 2
@@ -65,7 +67,7 @@ def test_a_run_keeps_its_config_and_is_not_continued_with_another(tmp_path):
 def test_another_recipe_is_another_run(tmp_path):
     begun(tmp_path)
     other = DIGITS.model_copy(update={"simulated": {}})
-    with pytest.raises(ConfigError, match="recipe.simulated"):
+    with pytest.raises(ConfigError, match=r"recipe\.simulated"):
         TrainingRun(other, tmp_path, tmp_path / "run", TrainingConfig())
 
 

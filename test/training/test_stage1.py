@@ -107,9 +107,9 @@ def wait_in_the_third(training):
         print("third epoch", flush=True)
         time.sleep(600)
 StudentTraining.on_train_epoch_start = wait_in_the_third
-samples = bars(64, 0)
+samples, quiet = bars(64, 0), Machine(progress=False)
 try:
-    train_student(samples, words(samples), SHORT, run=Path(sys.argv[1]), seed=7, machine=Machine(progress=False))
+    train_student(samples, words(samples), SHORT, run=Path(sys.argv[1]), seed=7, machine=quiet)
 except KeyboardInterrupt:
     sys.exit(130)
 """
