@@ -70,7 +70,7 @@ def as_modality(
     return [
         Recording(
             modality,
-            f"{picture.source} as {modality}",
+            made_of(picture.source, modality),
             f"{picture.name} as {modality}",
             picture.label,
             picture.group,
@@ -79,6 +79,11 @@ def as_modality(
         )
         for picture in _first(pictures, per_class)
     ]
+
+
+def made_of(source: str, modality: str) -> str:
+    """The source of samples of `modality` that were made of the pictures of `source`."""
+    return f"{source} as {modality}"
 
 
 def _first(pictures: Iterable[Recording], per_class: int | None) -> Iterator[Recording]:

@@ -27,7 +27,7 @@ from omnibind_ros.training.config import PicturesConfig, TrainingConfig
 from omnibind_ros.training.few_shot import draw_few
 from omnibind_ros.training.run import TrainingRun
 from omnibind_ros.training.samples import Samples, prepare_samples
-from omnibind_ros.training.stage1 import accuracy, train_student
+from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
 from omnibind_ros.training.student_plans import PLANS
 from omnibind_ros.training.targets import Targets
 
@@ -141,6 +141,7 @@ class Ablation:
             seed=seed,
             precision=config.precision,
             machine=self._run.machine,
+            pretraining=material.pretraining(config.pictures),
         )
         shutil.rmtree(folder)
         return round(accuracy(student, material.judges, centres), 4)
@@ -172,6 +173,11 @@ class _Material:
         return prepare_samples(
             made, recipe.label_names, make_adaptor(self.modality), PLANS[self.modality].variants, run.seed
         )
+
+    def pretraining(self, pictures: PicturesConfig) -> Pretraining:
+        """The samples made of pictures come first."""
+        made = self._pictures.sources if self._pictures is not None else ()
+        return Pretraining(frozenset(made), pictures.until)
 
     def few(self, per_class: int, seed: int, pictures: PicturesConfig) -> Samples:
         """What a student is trained on."""

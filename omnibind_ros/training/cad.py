@@ -3,6 +3,7 @@
 z [B,D] are a batch's unnormalised student embeddings, e = z/|z|; a_k [K,D] the class centres of the teacher's
 texts; v_j [M,D] its embeddings of labelled pictures; t_i [B,D] that of the picture that belongs to sample i
 (its true pair, the drawing it was made of, or the sample shown as a picture), else of a picture of its class.
+Of its own picture the teacher must be sure (FixMatch, arXiv 2001.07685), and right where the class is known.
 
     text       cross-entropy of softmax_k(z_i . a_k) against y_i (InfoNCE over the classes' texts, arXiv
                1807.03748; the length of z is the inverse temperature and becomes the evidence)
@@ -50,6 +51,8 @@ class CadConfig(StrictModel):
     lambda_embedding: Weight = 0.5
     temperature: Temperature = 0.1
     """of image and relation"""
+    sure: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """from which probability of a class on the teacher's word about a sample's own picture counts"""
 
     def weight(self, term: str) -> float:
         """The weight of a term."""

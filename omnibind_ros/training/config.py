@@ -46,6 +46,8 @@ class PicturesConfig(StrictModel):
 
     as_input: bool = True
     """turned into the modality's own kind of input, as the recipe's `from_pictures` says"""
+    until: Share = 0.5
+    """such samples are drawn in this share of the training, from its beginning"""
     per_class: Count = 400
     """at most so many pictures of each class"""
     of_unlabelled: bool = True

@@ -26,7 +26,7 @@ import numpy as np
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.core.names import nearest
 from omnibind_ros.core.space import Space
-from omnibind_ros.data.from_pictures import as_modality
+from omnibind_ros.data.from_pictures import as_modality, made_of
 from omnibind_ros.data.readers import read_recordings
 from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.data.recording import Recording
@@ -45,7 +45,7 @@ from omnibind_ros.training.evaluation import evaluate
 from omnibind_ros.training.fit import ONE_DEVICE, Machine, load_weights, save_weights
 from omnibind_ros.training.pools import make_pool
 from omnibind_ros.training.samples import NEGATIVE, prepare_samples
-from omnibind_ros.training.stage1 import accuracy, train_student
+from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
 from omnibind_ros.training.stage2 import FusionPlan, calibrate, train_fusion
 from omnibind_ros.training.student_plans import PLANS
 from omnibind_ros.training.teaching import TEXTS_ONLY, Teaching
@@ -187,6 +187,10 @@ class TrainingRun:
             seed=self.seed,
             precision=self.config.precision,
             machine=self.machine,
+            pretraining=Pretraining(
+                frozenset({made_of(self.recipe.from_pictures.get(modality, ""), modality)}),
+                self.config.pictures.until,
+            ),
         )
 
     def folds(self, modality: str) -> dict[str, float]:

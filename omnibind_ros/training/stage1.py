@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -61,8 +63,8 @@ class _Variants(Dataset[tuple[Tensor, ...]]):
 class _EvenBatches:
     """Rows of each batch of the epoch that is going on, drawn by weight; each process draws its own."""
 
-    def __init__(self, training: StudentTraining, weights: Tensor, batch: int, batches: int) -> None:
-        self._training, self._weights, self._batch, self._batches = training, weights, batch, batches
+    def __init__(self, training: StudentTraining, batch: int, batches: int) -> None:
+        self._training, self._batch, self._batches = training, batch, batches
 
     def __len__(self) -> int:
         return self._batches
@@ -70,8 +72,23 @@ class _EvenBatches:
     def __iter__(self) -> Iterator[list[int]]:
         who = self._training
         generator = torch.Generator().manual_seed(stream(who.seed, who.current_epoch, who.global_rank, 1))
-        rows = torch.multinomial(self._weights, self._batch * self._batches, True, generator=generator)
+        rows = torch.multinomial(who.weights, self._batch * self._batches, True, generator=generator)
         yield from rows.reshape(self._batches, self._batch).tolist()
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Sources that only the first part of a training draws from.
+
+    Attributes:
+        until: share of the training.
+    """
+
+    sources: frozenset[str] = frozenset()
+    until: float = 1.0
+
+
+NO_PRETRAINING = Pretraining()
 
 
 class StudentTraining(Training):
@@ -92,21 +109,31 @@ class StudentTraining(Training):
         subject: str,
         seed: int,
         precision: Precision = "auto",
+        pretraining: Pretraining,
     ) -> None:
         super().__init__(subject, seed, plan.lr, plan.weight_decay)
         self.student, self.plan, self.cad = student, plan, cad
-        self._samples, self._targets = samples, targets
+        self._samples, self._targets, self._pretraining = samples, targets, pretraining
         self._bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
         self.register_buffer("centres", targets.centres)
         self.register_buffer("pictures", targets.pictures)
         self.register_buffer("picture_labels", targets.picture_labels)
+
+    @property
+    def weights(self) -> Tensor:
+        """How often each sample is drawn in this epoch, float64 [N]."""
+        mute = (self._samples.labels == UNLABELLED) & ~self._targets.has_own
+        left = self.current_epoch >= self._pretraining.until * EPOCHS
+        if left:
+            mute |= torch.from_numpy(np.isin(self._samples.sources, list(self._pretraining.sources)))
+        return even_weights(self._samples, ~mute.numpy())
 
     def train_dataloader(self) -> DataLoader[Any]:
         share = max(1, self.plan.batch // self.trainer.world_size)
         batches = max(1, self.plan.samples // EPOCHS // self.plan.batch)
         return DataLoader(
             _Variants(self._samples, self._targets),
-            batch_sampler=_EvenBatches(self, even_weights(self._samples), share, batches),
+            batch_sampler=_EvenBatches(self, share, batches),
             collate_fn=_as_it_is,
             # The loader draws a number for workers that it has not; not from the stream of the training.
             generator=torch.Generator(),
@@ -149,6 +176,7 @@ def train_student(
     precision: Precision = "auto",
     machine: Machine = ONE_DEVICE,
     start: Student | None = None,
+    pretraining: Pretraining = NO_PRETRAINING,
 ) -> Student:
     """Train a student on `samples`; resumes from `run/last.ckpt` if an earlier attempt was interrupted.
 
@@ -159,6 +187,7 @@ def train_student(
         run: folder of this training.
         subject: what is trained, for messages.
         start: begin with its weights.
+        pretraining: sources to begin with, and to leave later.
 
     Returns:
         The student, in evaluation mode. Finished runs are read back from `run/student.pt`.
@@ -175,7 +204,15 @@ def train_student(
         student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         fit(
             StudentTraining(
-                student, samples, targets, plan, cad, subject=subject, seed=seed, precision=precision
+                student,
+                samples,
+                targets,
+                plan,
+                cad,
+                subject=subject,
+                seed=seed,
+                precision=precision,
+                pretraining=pretraining,
             ),
             run,
             EPOCHS,
@@ -193,20 +230,25 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def even_weights(samples: Samples) -> Tensor:
+def even_weights(samples: Samples, drawn: NDArray[np.bool_] | None = None) -> Tensor:
     """Every label of every source is drawn as often as any other (the unequal scales of real data).
 
     A source's share grows with the square root of its size, so that a handful of recordings is not repeated
     endlessly. Negatives are drawn in `NEGATIVE_SHARE` of all cases, samples without a label in
     `UNLABELLED_SHARE`, where there are any.
+
+    Args:
+        drawn: bool [N], samples that are drawn at all; all are if none is.
     """
     labels = samples.labels.numpy()
     keys = np.char.add(np.char.add(samples.sources.astype(str), "/"), labels.astype(str))
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     weights = 1.0 / np.sqrt(counts[inverse])
+    if drawn is not None and drawn.any():
+        weights[~drawn] = 0.0
     for kind, share in ((NEGATIVE, NEGATIVE_SHARE), (UNLABELLED, UNLABELLED_SHARE)):
         rows = labels == kind
-        if rows.any() and not rows.all():
+        if weights[rows].any() and weights[~rows].any():
             weights[rows] *= share / (1 - share) * weights[~rows].sum() / weights[rows].sum()
     return torch.from_numpy(weights)
 

@@ -15,6 +15,7 @@ from omnibind_ros.data.recording import Recording
 from omnibind_ros.data.to_pictures import Looks
 from omnibind_ros.models.teachers import Teacher, moved_to
 from omnibind_ros.models.teachers.teacher import Vectors
+from omnibind_ros.training.cad import CadConfig
 
 _AT_ONCE = 512
 
@@ -39,7 +40,8 @@ class Targets:
 
     Attributes:
         centres: float32 [K,D], unit norm.
-        own: float32 [N,D]: the teacher's embedding of each sample's own picture; zero where there is none.
+        own: float32 [N,D]: the teacher's embedding of each sample's own picture; zero where there is none, or
+            where the teacher is not sure what it shows.
         pictures, picture_labels: float32 [M,D] and int64 [M], in the order of their classes.
     """
 
@@ -55,15 +57,22 @@ class Targets:
         none = torch.zeros(0, dim), torch.zeros(0, dtype=torch.int64)
         return Targets(torch.from_numpy(centres), torch.zeros(samples, dim), *none)
 
+    @property
+    def has_own(self) -> Tensor:
+        """bool [N]: the teacher is sure of the sample's own picture."""
+        return self.own.square().sum(dim=1) > 0.5
+
     def of(self, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """t_i [B,D] of the samples `rows` [B], and whether it is of their own picture, bool [B].
 
-        Without one of its own, a sample with a class gets a picture of its class, drawn anew each time.
+        Without one of its own, or if the teacher misreads it, a sample with a class gets a picture of its
+        class, drawn anew each time.
         """
         own = self.own[rows]
-        has_own = own.square().sum(dim=1) > 0.5
+        misread = (labels >= 0) & ((own @ self.centres.T).argmax(dim=1) != labels)
+        has_own = (own.square().sum(dim=1) > 0.5) & ~misread
         if not len(self.pictures):
-            return own, has_own
+            return own * has_own[:, None], has_own
         classes = labels.clamp_min(0)
         first = torch.searchsorted(self.picture_labels, classes)
         count = torch.searchsorted(self.picture_labels, classes, right=True) - first
@@ -85,7 +94,12 @@ def see_pictures(teacher: Teacher, recordings: Sequence[Recording], labels: Sequ
 
 
 def make_targets(
-    teacher: Teacher, centres: Vectors, recordings: Sequence[Recording], looks: Looks, pictures: Pictures
+    teacher: Teacher,
+    centres: Vectors,
+    recordings: Sequence[Recording],
+    looks: Looks,
+    pictures: Pictures,
+    cad: CadConfig,
 ) -> Targets:
     """What the teacher says about each recording's own picture, and about labelled pictures."""
     shown = [looks(r) for r in track(recordings, "showing", transient=True, disable=not recordings)]
@@ -93,7 +107,10 @@ def make_targets(
     own = np.zeros((len(recordings), centres.shape[1]), np.float32)
     seen = [picture for picture in shown if picture is not None]
     if rows:
-        own[rows] = moved_to(teacher.encode_images(seen), pictures.origin)
+        vectors = moved_to(teacher.encode_images(seen), pictures.origin)
+        belief = torch.softmax(torch.from_numpy(vectors @ centres.T) / cad.temperature, dim=1)
+        sure = belief.amax(dim=1).numpy() >= cad.sure
+        own[rows] = vectors * sure[:, None]
     return Targets(
         torch.from_numpy(centres),
         torch.from_numpy(own),

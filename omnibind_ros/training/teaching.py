@@ -93,7 +93,7 @@ class Teaching:
         if not cad.asks_about_pictures or not self._recordings:
             return Targets.texts_only(centres, len(recordings))
         looks = Looks(self._recordings)
-        return make_targets(self.teacher, centres, recordings, looks, self._pictures)
+        return make_targets(self.teacher, centres, recordings, looks, self._pictures, cad)
 
     @cached_property
     def teacher(self) -> Teacher:
