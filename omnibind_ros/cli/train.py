@@ -16,7 +16,7 @@ from omnibind_ros.cli import options
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.recipe import Recipe, load_recipe
 from omnibind_ros.training.config import TrainingConfig, changed
-from omnibind_ros.training.fit import Machine
+from omnibind_ros.training.fit import Machine, disk_of
 from omnibind_ros.training.run import TrainingRun
 
 INTERRUPTED = 130
@@ -125,9 +125,10 @@ def open_run(
 
 @contextmanager
 def resumable(run: TrainingRun) -> Iterator[None]:
-    """Ctrl-C is one line and exit status 130."""
+    """Ctrl-C is one line and exit status 130; a full disk is one line, too."""
     try:
-        yield
+        with disk_of(run.folder):
+            yield
     except KeyboardInterrupt:
         typer.echo(f"interrupted; the same command goes on where it stopped, in {run.folder}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -25,6 +25,7 @@ from omnibind_ros.sensors.adaptor import make_adaptor
 from omnibind_ros.training.cad import TERMS, CadConfig
 from omnibind_ros.training.config import PicturesConfig, TrainingConfig
 from omnibind_ros.training.few_shot import draw_few
+from omnibind_ros.training.fit import write_whole
 from omnibind_ros.training.run import TrainingRun
 from omnibind_ros.training.samples import Samples, prepare_samples
 from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
@@ -116,9 +117,7 @@ class Ablation:
         scores: dict[str, float] = json.loads(self._file.read_text()) if self._file.exists() else {}
         if key not in scores:
             scores[key] = self._train(material, way, seed)
-            new = self._file.with_name(self._file.name + ".new")
-            new.write_text(json.dumps(scores, indent=2))
-            new.replace(self._file)
+            write_whole(self._file, json.dumps(scores, indent=2).encode())
         return scores[key]
 
     def _train(self, material: _Material, way: Variant, seed: int) -> float:

@@ -24,6 +24,7 @@ from omnibind_ros.config.strict_yaml import (
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.training.cad import CadConfig
+from omnibind_ros.training.fit import write_whole
 from omnibind_ros.training.stage1 import Precision
 from omnibind_ros.training.student_plans import StudentPlan
 
@@ -124,11 +125,8 @@ def keep(config: TrainingConfig, recipe: Recipe, file: Path) -> None:
     """
     now = {"recipe": recipe.model_dump(mode="json"), "config": config.model_dump(mode="json")}
     if not file.exists():
-        new = file.with_name(file.name + ".new")
-        new.write_text(
-            f"# Written by `omnibind train`; what the numbers of this run depend on.\n{dump_yaml(now)}"
-        )
-        new.replace(file)
+        note = "# Written by omnibind; what the numbers of this run depend on.\n"
+        write_whole(file, f"{note}{dump_yaml(now)}".encode())
         return
     before, after = (dict(_flat(data)) for data in (read_yaml(file).data, now))
     differing = [key for key in {**before, **after} if before.get(key) != after.get(key)]

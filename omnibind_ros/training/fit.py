@@ -12,7 +12,8 @@ import io
 import os
 import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,21 +109,16 @@ def fit(training: Training, folder: Path, epochs: int, machine: Machine = ONE_DE
     """Train; resumes from `folder/last.ckpt` if an earlier attempt was interrupted.
 
     Raises:
-        TrainingError: the loss is no number, or the disk is full; one line.
+        TrainingError: the loss is no number.
         KeyboardInterrupt: Ctrl-C; the folder is resumable.
     """
     checkpoint = folder / CHECKPOINT
-    trainer = _on_disk(folder, lambda: _trainer(folder, epochs, machine))
+    trainer = _trainer(folder, epochs, machine)
     interrupts = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
-            _on_disk(
-                folder,
-                lambda: trainer.fit(
-                    training, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=False
-                ),
-            )
+            trainer.fit(training, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=False)
     except SystemExit:
         if not trainer.interrupted:
             raise
@@ -133,21 +129,35 @@ def fit(training: Training, folder: Path, epochs: int, machine: Machine = ONE_DE
         raise KeyboardInterrupt
 
 
-def save_weights(model: nn.Module, file: Path) -> None:
-    """Write a model's weights, whole or not at all.
+@contextmanager
+def disk_of(folder: Path) -> Iterator[None]:
+    """Whatever is written within: a full disk is one line.
 
     Raises:
-        TrainingError: the disk is full.
+        TrainingError: no space left.
     """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise TrainingError(
+            f"no space left on the disk of {folder}; free some, and the same command goes on where it stopped"
+        ) from error
+
+
+def save_weights(model: nn.Module, file: Path) -> None:
+    """Write a model's weights, whole or not at all."""
     whole = io.BytesIO()
     torch.save(model.state_dict(), whole)
+    write_whole(file, whole.getvalue())
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file so that whoever reads it finds all of it, or what was there before."""
     new = file.with_name(file.name + ".new")
-
-    def write() -> None:
-        new.write_bytes(whole.getvalue())
-        os.replace(new, file)
-
-    _on_disk(file.parent, write)
+    new.write_bytes(data)
+    os.replace(new, file)
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
@@ -193,14 +203,3 @@ def _trainer(folder: Path, epochs: int, machine: Machine) -> L.Trainer:
             gradient_clip_val=1.0,
             callbacks=callbacks,
         )
-
-
-def _on_disk(folder: Path, step: Callable[[], object]) -> Any:
-    try:
-        return step()
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise TrainingError(
-            f"no space left on the disk of {folder}; free some, and the same command goes on where it stopped"
-        ) from error

@@ -193,7 +193,7 @@ def train_student(
         The student, in evaluation mode. Finished runs are read back from `run/student.pt`.
 
     Raises:
-        TrainingError: no samples, a loss that is no number, a full disk.
+        TrainingError: the loss is no number.
     """
     L.seed_everything(seed, verbose=False)
     student = Student(tuple(samples.inputs.shape[2:]), targets.centres.shape[1], plan.student)

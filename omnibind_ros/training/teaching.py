@@ -8,6 +8,7 @@ recording of such a sensor shows.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -34,7 +35,7 @@ from omnibind_ros.models.teachers import (
 from omnibind_ros.sensors.adaptor import make_adaptor
 from omnibind_ros.training.cad import CadConfig
 from omnibind_ros.training.config import TrainingConfig
-from omnibind_ros.training.fit import ONE_DEVICE, Machine
+from omnibind_ros.training.fit import ONE_DEVICE, Machine, write_whole
 from omnibind_ros.training.samples import prepare_samples
 from omnibind_ros.training.stage1 import train_student
 from omnibind_ros.training.student_plans import PLANS
@@ -83,7 +84,9 @@ class Teaching:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             made = make_anchors(self._texts, [self._recipe.described(label) for label in self._recipe.labels])
-            np.savez(file, centres=made.centres, origin=made.origin)
+            whole = io.BytesIO()
+            np.savez(whole, centres=made.centres, origin=made.origin)
+            write_whole(file, whole.getvalue())
         with np.load(file) as kept:
             return Anchors(kept["centres"], kept["origin"])
 

@@ -61,6 +61,7 @@ def test_a_mistake_is_one_line_and_status_2(case, capsys, monkeypatch, tmp_path)
     "error, status, said",
     [
         (KeyboardInterrupt(), 130, "interrupted; the same command goes on where it stopped, in "),
+        (OSError(28, "No space left on device"), 1, "omnibind: no space left on the disk of "),
         (TrainingError("touch: the loss is nan at step 7"), 1, "omnibind: touch: the loss is nan at step 7"),
     ],
 )

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from bars import ANCHORS, PLAN, SHORT, bars, words  # noqa: E402
 
 from omnibind_ros.core.errors import TrainingError  # noqa: E402
-from omnibind_ros.training.fit import Machine, save_weights  # noqa: E402
+from omnibind_ros.training.fit import Machine, disk_of, save_weights  # noqa: E402
 from omnibind_ros.training.samples import NEGATIVE, UNLABELLED  # noqa: E402
 from omnibind_ros.training.stage1 import (  # noqa: E402
     UNLABELLED_SHARE,
@@ -174,7 +174,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(TrainingError, match=r"no space left on the disk of .*the same command goes on"):
+    no_space = pytest.raises(TrainingError, match=r"no space left on the disk of .*the same command goes on")
+    with no_space, disk_of(tmp_path):
         save_weights(torch.nn.Linear(2, 2), file)
     assert file.read_bytes() == before
 
