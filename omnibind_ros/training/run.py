@@ -138,7 +138,8 @@ class TrainingRun:
 
     def teach(self) -> None:
         """The teacher ready: class centres, and its image tower if any term asks about pictures."""
-        if self.teaching.anchors is not None and self.config.cad.asks_about_pictures:
+        _ = self.teaching.anchors
+        if self.teaching.has_pictures and self.config.cad.asks_about_pictures:
             _ = self.teaching.teacher
 
     def recordings(self, modality: str) -> list[Recording]:

@@ -77,6 +77,11 @@ class Teaching:
             return f"{MiniLMTeacher.id}/{self._recipe.name}/1"
         return f"{self._texts.id}/{self._recipe.name}/1"
 
+    @property
+    def has_pictures(self) -> bool:
+        """Without any, the teacher knows words only."""
+        return len(self._recordings) > 0
+
     @cached_property
     def anchors(self) -> Anchors:
         """The class centres, from the teacher or from an earlier start of the run."""
@@ -93,7 +98,7 @@ class Teaching:
     def targets(self, recordings: Sequence[Recording], cad: CadConfig) -> Targets:
         """What the teacher says about recordings; about pictures only if a term asks for it."""
         centres = self.anchors.centres
-        if not cad.asks_about_pictures or not self._recordings:
+        if not (cad.asks_about_pictures and self.has_pictures):
             return Targets.texts_only(centres, len(recordings))
         looks = Looks(self._recordings)
         return make_targets(self.teacher, centres, recordings, looks, self._pictures, cad)
