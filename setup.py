@@ -75,6 +75,11 @@ setup(
             "onnx>=1.15",
             "scipy>=1.8",
             "torch>=2.2",
+            "transformers>=4.41",
+        ],
+        # Curves of a training beside its CSV.
+        "tensorboard": [
+            "tensorboard>=2.14",
         ],
         # On a Jetson, which brings TensorRT and CUDA with JetPack; pycuda is compiled against the latter.
         "tensorrt": [

@@ -24,6 +24,7 @@ from omnibind_ros.data.splits import select
 from omnibind_ros.fusion.calibration import softmax
 from omnibind_ros.sensors.adaptor import make_adaptor
 from omnibind_ros.training.episodes import Episodes, draw_episodes
+from omnibind_ros.training.fit import Machine
 from omnibind_ros.training.pools import make_pool
 from omnibind_ros.training.run import TrainingRun
 from omnibind_ros.training.stage2 import fuse
@@ -53,7 +54,7 @@ def main(
     seed: int = 11,
 ) -> None:
     """Print the error of each rule, %."""
-    run = TrainingRun(load_recipe(recipe), root, run_folder, progress=False)
+    run = TrainingRun(load_recipe(recipe), root, run_folder, machine=Machine(progress=False))
     model, _ = run.fusion()
     centres = run.anchors.centres
     with_recordings = [m for m in run.recipe.modalities if run.recordings(m)]

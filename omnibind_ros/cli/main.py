@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from omnibind_ros.core.errors import ConfigError, OmniBindError, TransportError
+from omnibind_ros.core.errors import ConfigError, OmniBindError, TrainingError, TransportError
 from omnibind_ros.core.names import nearest
 
 _log = logging.getLogger("omnibind")
@@ -46,6 +46,7 @@ COMMANDS = {
     "evaluate": Command("Accuracy of a bundle on recordings, by modality and for every subset."),
     "build": Command("Build TensorRT plans of a bundle's encoders for this machine."),
     "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),
+    "ablate": Command("What each part of training is worth on a few recordings.", "train"),
     "export": Command("Write a finished training run as a bundle.", "train"),
     "bench": Command("Latency, memory and cold start of encoders, by backend and precision."),
     "quantize": Command("Add fp16 and 8 bit encoders to a bundle, each with its measured accuracy.", "train"),
@@ -116,7 +117,7 @@ def _function(name: str) -> Any:
 
 def _is_mistake(error: Exception) -> bool:
     if isinstance(error, OmniBindError):
-        return not isinstance(error, TransportError)
+        return not isinstance(error, (TrainingError, TransportError))
     # The command line's own mistakes are of a class that differs between versions of typer.
     return hasattr(error, "format_message")
 

@@ -31,5 +31,9 @@ class BackendError(OmniBindError):
     """An inference backend is missing or failed to load or run a model."""
 
 
+class TrainingError(OmniBindError):
+    """Training cannot go on: a loss that is no number, a full disk. What was reached before is kept."""
+
+
 class TransportError(OmniBindError):
     """The network session cannot be opened or used. It may pass: the command line exits 1."""

@@ -14,6 +14,7 @@ the ends of a stroke.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -107,12 +108,24 @@ class Stroke:
         return Stroke(points.astype(np.float32), self.t, self.pen_down)
 
 
+class Draw(Protocol):
+    """Whatever moves a pen or a finger, once."""
+
+    def __call__(self, rng: np.random.Generator, samples: int) -> Stroke: ...
+
+
 def write(label: int, rng: np.random.Generator, samples: int = 160) -> Stroke:
     """The digit `label` (0-9) once, in a style and a hand drawn from `rng`; `samples` points from the first
     contact to the last. Takes 0.6 to 1.8 s of writing time. Raises KeyError for another label."""
     styles = _PATHS[label]
     path, pen_down = _trace(styles[rng.integers(len(styles))], rng)
-    path = _deform(path, rng)
+    return move_along(_deform(path, rng), pen_down, rng, samples)
+
+
+def move_along(
+    path: npt.NDArray[np.float64], pen_down: npt.NDArray[np.bool_], rng: np.random.Generator, samples: int
+) -> Stroke:
+    """A pen's way along an evenly stepped path [M,2] at the pace of a hand, somewhere in the unit square."""
     t = _pace(path, pen_down, rng)
     clock = np.linspace(0.0, t[-1], samples)
     points = np.stack([np.interp(clock, t, path[:, 0]), np.interp(clock, t, path[:, 1])], axis=1)
@@ -145,15 +158,26 @@ _PATHS = {label: tuple(_parse(style) for style in styles) for label, styles in S
 def _trace(style: _Style, rng: np.random.Generator) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """The pen's path at even steps, with straight moves through the air between the strokes."""
     jitter, rounding = rng.uniform(0.008, 0.028), int(rng.integers(0, 6))
+    controls = (np.repeat(points + rng.normal(0, jitter, points.shape), n, axis=0) for points, n in style)
+    return join_strokes([_round(_even(_spline(control)), rounding) for control in controls])
+
+
+def join_strokes(
+    strokes: list[npt.NDArray[np.float64]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Evenly stepped strokes [M,2] with straight moves through the air between; where the pen is down."""
     pieces: list[npt.NDArray[np.float64]] = []
-    for points, repeats in style:
-        control = points + rng.normal(0, jitter, points.shape)
-        stroke = _round(_even(_spline(np.repeat(control, repeats, axis=0))), rounding)
+    for stroke in strokes:
         if pieces:
             pieces.append(_even(np.stack([pieces[-1][-1], stroke[0]]))[1:-1])
         pieces.append(stroke)
     down = np.repeat([i % 2 == 0 for i in range(len(pieces))], [len(p) for p in pieces])
     return np.concatenate(pieces), down
+
+
+def smooth(stroke: npt.NDArray[np.float64], rounding: int) -> npt.NDArray[np.float64]:
+    """A stroke [M,2] at even steps, its corners rounded."""
+    return _round(_even(stroke), rounding)
 
 
 def _spline(control: npt.NDArray[np.float64], density: int = 10) -> npt.NDArray[np.float64]:

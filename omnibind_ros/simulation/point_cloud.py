@@ -8,15 +8,22 @@ lying on a table: metres, x to the right, y up, z towards the user.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from omnibind_ros.simulation.hand import Floats, write
+from omnibind_ros.simulation.hand import Draw, Floats, write
 
 
 def simulate_point_cloud(label: int, rng: np.random.Generator) -> Floats:
     """Fingertip positions float32 [N,3] metres, N from 20 to 220, in the order drawn."""
+    return track(partial(write, label), rng)
+
+
+def track(draw: Draw, rng: np.random.Generator) -> Floats:
+    """The same of anything that a finger draws in the air."""
     count = int(np.clip(np.exp(rng.normal(np.log(46), 0.42)), 20, 220))
-    stroke = write(label, rng, samples=count)
+    stroke = draw(rng, samples=count)
     height = np.clip(np.exp(rng.normal(np.log(0.165), 0.32)), 0.07, 0.38)
     flat = stroke.framed(1.0, (0.0, 0.0)).points * height * (1, -1)
     flat = _with_approach(flat, rng)

@@ -9,19 +9,26 @@ at the rim, fixed-pattern and thermal noise.
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 
-from omnibind_ros.simulation.hand import Floats, Stroke, write
+from omnibind_ros.simulation.hand import Draw, Floats, Stroke, write
 
 SIDE = 32
 
 
 def simulate_thermal(label: int, rng: np.random.Generator) -> Floats:
     """A thermal picture float32 [32,32]: degrees Celsius, centikelvin or 8-bit auto-gain levels."""
+    return see_heat(partial(write, label), rng)
+
+
+def see_heat(draw: Draw, rng: np.random.Generator) -> Floats:
+    """The same of anything that a warm finger draws."""
     wall = rng.uniform(16, 28)
     skin = rng.uniform(31, 35)
-    heat = _trace(write(label, rng), rng)
+    heat = _trace(draw(rng, samples=160), rng)
     kelvin_above = (skin - wall) * rng.uniform(0.25, 0.7) * (1 - np.exp(-heat))
     slope = rng.normal(0, 0.25, 2)[:, None] * np.linspace(-1, 1, SIDE)
     picture = wall + kelvin_above + slope[0][:, None] + slope[1]

@@ -8,18 +8,25 @@ recordings of STEMNIST (Tripathi et al. 2026).
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from omnibind_ros.simulation.hand import Floats, write
+from omnibind_ros.simulation.hand import Draw, Floats, write
 
 SIDE, FRAMES, RATE_HZ = 16, 240, 120
 
 
 def simulate_touch(label: int, rng: np.random.Generator) -> Floats:
     """Spikes float32 [240,16,16] of 0 and 1: 2 s at 120 Hz."""
+    return feel(partial(write, label), rng)
+
+
+def feel(draw: Draw, rng: np.random.Generator) -> Floats:
+    """The same of anything that a finger draws."""
     first = int(np.clip(rng.normal(50, 16), 4, 110))
     last = int(np.clip(first + np.clip(rng.normal(108, 26), 55, 190), first + 50, FRAMES - 4))
-    stroke = write(label, rng, samples=last - first)
+    stroke = draw(rng, samples=last - first)
     stroke = stroke.framed(rng.uniform(0.5, 0.78), tuple(rng.normal((0.47, 0.5), 0.03)))
     force = stroke.pen_down * _force(len(stroke.t), rng)
     x, y = stroke.points.T * SIDE - 0.5

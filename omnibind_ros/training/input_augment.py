@@ -43,29 +43,30 @@ class InputAugment:
         """A randomly changed copy of [B,C,H,W]."""
         x = self._move(x)
         x = self._mask(x)
-        batch = len(x)
+        batch, like = len(x), x.device
         if self.gain or self.offset:
-            x = x * (1 + self.gain * _both_ways(batch, 1, 1, 1)) + self.offset * _both_ways(batch, 1, 1, 1)
+            x = x * (1 + self.gain * _both_ways(like, batch, 1, 1, 1))
+            x = x + self.offset * _both_ways(like, batch, 1, 1, 1)
         if self.tilt:
-            knots = self.tilt * torch.randn(batch, 1, 5, 1)
+            knots = self.tilt * torch.randn(batch, 1, 5, 1, device=like)
             curve = F.interpolate(knots, size=(x.shape[2], 1), mode="bilinear", align_corners=True)
             x = (x + curve).clamp_min(-1.0)
         if self.noise:
-            x = x + torch.rand(batch, 1, 1, 1) * self.noise * torch.randn_like(x)
+            x = x + torch.rand(batch, 1, 1, 1, device=like) * self.noise * torch.randn_like(x)
         return x
 
     def _move(self, x: Tensor) -> Tensor:
-        batch = len(x)
-        angle = torch.deg2rad(self.rotation * _both_ways(batch))
-        zoom = torch.exp(self.scale * _both_ways(batch))
-        stretch = torch.exp(self.stretch * _both_ways(batch))
-        cos, sin, shear = torch.cos(angle), torch.sin(angle), self.shear * _both_ways(batch)
+        def way() -> Tensor:
+            return _both_ways(x.device, len(x))
+
+        angle = torch.deg2rad(self.rotation * way())
+        zoom = torch.exp(self.scale * way())
+        stretch = torch.exp(self.stretch * way())
+        cos, sin, shear = torch.cos(angle), torch.sin(angle), self.shear * way()
         theta = torch.stack(
             [
-                torch.stack(
-                    [cos * zoom * stretch, (shear - sin) * zoom, 2 * self.shift_x * _both_ways(batch)], dim=1
-                ),
-                torch.stack([sin * zoom, cos * zoom / stretch, 2 * self.shift_y * _both_ways(batch)], dim=1),
+                torch.stack([cos * zoom * stretch, (shear - sin) * zoom, 2 * self.shift_x * way()], dim=1),
+                torch.stack([sin * zoom, cos * zoom / stretch, 2 * self.shift_y * way()], dim=1),
             ],
             dim=1,
         )
@@ -80,9 +81,9 @@ class InputAugment:
             if not share:
                 continue
             length = x.shape[axis]
-            width = torch.rand(len(x), 1) * share * length
-            start = torch.rand(len(x), 1) * (length - width)
-            position = torch.arange(length)[None]
+            width = torch.rand(len(x), 1, device=x.device) * share * length
+            start = torch.rand(len(x), 1, device=x.device) * (length - width)
+            position = torch.arange(length, device=x.device)[None]
             hidden = (position >= start) & (position < start + width)
             shape = [len(x), 1, 1, 1]
             shape[axis] = length
@@ -90,5 +91,5 @@ class InputAugment:
         return x
 
 
-def _both_ways(*shape: int) -> Tensor:
-    return torch.rand(*shape) * 2 - 1
+def _both_ways(device: torch.device, *shape: int) -> Tensor:
+    return torch.rand(*shape, device=device) * 2 - 1

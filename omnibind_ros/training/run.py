@@ -1,5 +1,7 @@
 """A training run: one folder, every step kept, so that an interrupted run goes on where it stopped.
 
+    config        what the numbers depend on                         RUN/config.yaml
+    teacher       class centres; an image tower where needed         RUN/anchors.npz, RUN/teacher/
     students      one per modality, trained on the train split       RUN/split/<modality>/student.pt
     fusion        trained and calibrated on the dev split             RUN/fusion.pt, RUN/calibration.json
     evaluation    of the two on the test split, every subset          RUN/evaluation.json
@@ -13,16 +15,18 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.core.names import nearest
 from omnibind_ros.core.space import Space
-from omnibind_ros.data.from_pictures import as_modality
+from omnibind_ros.data.from_pictures import as_modality, made_of
 from omnibind_ros.data.readers import read_recordings
 from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.data.recording import Recording
@@ -33,20 +37,33 @@ from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.models.student import Student
-from omnibind_ros.models.teachers import Anchors, MiniLMTeacher, make_anchors
+from omnibind_ros.models.teachers import Anchors
+from omnibind_ros.training.config import TrainingConfig, keep, kept
 from omnibind_ros.training.episodes import Pool
 from omnibind_ros.training.evaluation import evaluate
+from omnibind_ros.training.fit import ONE_DEVICE, Machine, load_weights, save_weights
 from omnibind_ros.training.pools import make_pool
 from omnibind_ros.training.samples import NEGATIVE, prepare_samples
-from omnibind_ros.training.stage1 import accuracy, train_student
+from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
 from omnibind_ros.training.stage2 import FusionPlan, calibrate, train_fusion
 from omnibind_ros.training.student_plans import plan_of
+from omnibind_ros.training.teaching import TEXTS_ONLY, Teaching
 
 log = logging.getLogger(__name__)
 
 _DEV_SEED, _TRAIN_SEED = 1, 0
+UNTAUGHT = ("image", "text")
+"""Modalities of the teacher itself: their students learn from the words alone."""
+
 _SIMULATED_IN_POOLS = 25
 """Simulated samples a class and modality that join the recordings in fusion training."""
+
+
+_STEPS = (
+    "config.yaml", "anchors.npz", "teacher", "split", "final", "folds", "fusion.pt", "calibration.json",
+    "evaluation.json", "split-bundle",
+)  # fmt: skip
+"""What a run writes, and what starting it anew removes."""
 
 
 class TrainingRun:
@@ -56,32 +73,73 @@ class TrainingRun:
         recipe: what to train.
         root: folder of the recordings.
         folder: where the run is kept.
-        seed: same seed, same numbers.
-        progress: show progress bars.
+        config: how; None takes that of an earlier start of the run.
+        machine: with what.
+        restart: forget what an earlier start of the run left.
+
+    Raises:
+        ConfigError: the run was begun with another config or recipe, and is not to be restarted.
     """
 
     def __init__(
-        self, recipe: Recipe, root: Path, folder: Path, *, seed: int = 0, progress: bool = True
+        self,
+        recipe: Recipe,
+        root: Path,
+        folder: Path,
+        config: TrainingConfig | None = None,
+        *,
+        machine: Machine = ONE_DEVICE,
+        restart: bool = False,
     ) -> None:
-        self.recipe, self.root, self.folder, self.seed, self.progress = recipe, root, folder, seed, progress
+        self.recipe, self.root, self.folder, self.machine = recipe, root, folder, machine
         folder.mkdir(parents=True, exist_ok=True)
+        if restart:
+            for step in (*_STEPS, *(file.name for file in folder.glob("folds_*.json"))):
+                written = folder / step
+                shutil.rmtree(written) if written.is_dir() else written.unlink(missing_ok=True)
+        self.config = config or kept(folder / "config.yaml")
+        for modality in self.config.students:
+            if modality not in recipe.modalities:
+                raise ConfigError(
+                    f"students.{modality}: recipe {recipe.name!r} has no such modality"
+                    f"{nearest(modality, recipe.modalities)}"
+                )
+        if config is not None:
+            keep(config, recipe, folder / "config.yaml")
+
+    @property
+    def seed(self) -> int:
+        """Same seed, same numbers."""
+        return self.config.seed
+
+    @cached_property
+    def teaching(self) -> Teaching:
+        """The teacher; it knows pictures of the train split only."""
+        pictures = [r for r in select(self.recordings("image"), self.recipe, "train") if r.label is not None]
+        return Teaching(
+            self.recipe,
+            pictures,
+            lambda: self.student("image", "split"),
+            self.folder / "teacher",
+            self.config,
+            self.machine,
+        )
 
     @property
     def space(self) -> Space:
         """The teacher's space, centred on this recipe's classes."""
-        return Space(f"{MiniLMTeacher.id}/{self.recipe.name}/1", self.anchors.centres.shape[1])
+        return Space(self.teaching.space_id, self.anchors.centres.shape[1])
 
-    @cached_property
+    @property
     def anchors(self) -> Anchors:
-        """The class centres, from the teacher or from an earlier start of this run."""
-        file = self.folder / "anchors.npz"
-        if not file.exists():
-            made = make_anchors(
-                MiniLMTeacher(), [self.recipe.described(label) for label in self.recipe.labels]
-            )
-            np.savez(file, centres=made.centres, origin=made.origin)
-        with np.load(file) as kept:
-            return Anchors(kept["centres"], kept["origin"])
+        """The class centres."""
+        return self.teaching.anchors
+
+    def teach(self) -> None:
+        """The teacher ready: class centres, and its image tower if any term asks about pictures."""
+        _ = self.teaching.anchors
+        if self.teaching.has_pictures and self.config.cad.asks_about_pictures:
+            _ = self.teaching.teacher
 
     def recordings(self, modality: str) -> list[Recording]:
         """All recordings of a modality; none for one that is only simulated."""
@@ -97,27 +155,42 @@ class TrainingRun:
         """
         split: Literal["train", "all"] = "train" if stage == "split" else "all"
         recordings = select(self.recordings(modality), self.recipe, split)
-        if modality in self.recipe.from_pictures:
+        if modality in self.recipe.from_pictures and self.config.pictures.as_input:
             pictures = [
                 r for r in self.recordings("image") if r.source == self.recipe.from_pictures[modality]
             ]
-            recordings += as_modality(select(pictures, self.recipe, split), modality, self.seed)
+            recordings += as_modality(
+                select(pictures, self.recipe, split), modality, self.seed, self.config.pictures.per_class
+            )
         return self._train(modality, recordings, self.folder / stage / modality)
 
     def _train(self, modality: str, recordings: list[Recording], folder: Path) -> Student:
-        plan = plan_of(self.recipe, modality)
+        plan = self.config.plan(plan_of(self.recipe, modality), modality)
         if (folder / "student.pt").exists():
             shape = self.recipe.adaptor(modality).input_shape[1:]
             student = Student(shape, self.anchors.centres.shape[1], plan.student)
-            student.load_state_dict(torch.load(folder / "student.pt", weights_only=True))
+            load_weights(student, folder / "student.pt")
             return student.eval()
         recordings = recordings + simulated_recordings(self.recipe, modality, self.seed + _TRAIN_SEED)
         samples = prepare_samples(
             recordings, self.recipe.label_names, self.recipe.adaptor(modality), plan.variants, self.seed
         )
         log.info("training %s on %d samples", modality, len(samples))
+        cad = TEXTS_ONLY if modality in UNTAUGHT else self.config.cad
         return train_student(
-            samples, self.anchors.centres, plan, run=folder, seed=self.seed, progress=self.progress
+            samples,
+            self.teaching.targets(samples.recordings, cad),
+            plan,
+            run=folder,
+            cad=cad,
+            subject=modality,
+            seed=self.seed,
+            precision=self.config.precision,
+            machine=self.machine,
+            pretraining=Pretraining(
+                frozenset({made_of(self.recipe.from_pictures.get(modality, ""), modality)}),
+                self.config.pictures.until,
+            ),
         )
 
     def folds(self, modality: str) -> dict[str, float]:
@@ -148,16 +221,16 @@ class TrainingRun:
                 self.anchors.centres,
                 FusionPlan(),
                 seed=self.seed,
-                progress=self.progress,
+                progress=self.machine.progress,
             )
             negatives = np.concatenate([p.clean[p.labels == NEGATIVE] for p in pools.values()])
             made = calibrate(model, judge, negatives, modalities, self.anchors.centres)
-            torch.save(model.state_dict(), weights)
+            save_weights(model, weights)
             calibration.write_text(json.dumps(asdict(made), indent=2))
         model = AdaptiveFusionModel(len(modalities))
-        model.load_state_dict(torch.load(weights, weights_only=True))
-        kept = json.loads(calibration.read_text())
-        return model.eval(), Calibration(tuple(kept["scale_by_count"]), kept["unknown_threshold"])
+        load_weights(model, weights)
+        fitted = json.loads(calibration.read_text())
+        return model.eval(), Calibration(tuple(fitted["scale_by_count"]), fitted["unknown_threshold"])
 
     def _dev_pool(self, modality: str) -> Pool:
         recordings = select(self.recordings(modality), self.recipe, "dev")

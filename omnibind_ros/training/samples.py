@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from omnibind_ros.sensors.adaptor import SensorAdaptor
 NEGATIVE = -1
 """Class index of a sample that shows none of the labels."""
 
+UNLABELLED = -2
+"""Class index of a sample of which nobody has said what it shows."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -24,15 +27,17 @@ class Samples:
 
     Attributes:
         inputs: float16 [N, V, *shape]; variant 0 is the recording as it is, the others are augmented.
-        labels: int64 [N], `NEGATIVE` for none of the labels.
+        labels: int64 [N], `NEGATIVE` for none of the labels, `UNLABELLED` for not known.
         sources: name of the source of each, [N].
         groups: speaker, writer or session of each, [N].
+        recordings: what each was read from; empty for samples that were made otherwise.
     """
 
     inputs: torch.Tensor
     labels: torch.Tensor
     sources: NDArray[np.str_]
     groups: NDArray[np.str_]
+    recordings: tuple[Recording, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,7 +45,28 @@ class Samples:
     def __getitem__(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Samples:
         index = torch.from_numpy(np.flatnonzero(keep) if keep.dtype == bool else keep)
         return Samples(
-            self.inputs[index], self.labels[index], self.sources[index.numpy()], self.groups[index.numpy()]
+            self.inputs[index],
+            self.labels[index],
+            self.sources[index.numpy()],
+            self.groups[index.numpy()],
+            tuple(self.recordings[i] for i in index.tolist()) if self.recordings else (),
+        )
+
+    def knowing(self, rows: NDArray[np.intp]) -> Samples:
+        """The same samples, but only those of `rows` have a label."""
+        labels = torch.full_like(self.labels, UNLABELLED)
+        labels[rows] = self.labels[rows]
+        return replace(self, labels=labels)
+
+    @staticmethod
+    def joined(first: Samples, second: Samples) -> Samples:
+        """Both, in this order."""
+        return Samples(
+            torch.cat([first.inputs, second.inputs]),
+            torch.cat([first.labels, second.labels]),
+            np.concatenate([first.sources, second.sources]),
+            np.concatenate([first.groups, second.groups]),
+            first.recordings + second.recordings,
         )
 
     @property
@@ -80,4 +106,5 @@ def prepare_samples(
         torch.tensor([NEGATIVE if r.label is None else index[r.label] for r in kept], dtype=torch.int64),
         np.array([r.source for r in kept]),
         np.array([r.group for r in kept]),
+        tuple(kept),
     )

@@ -1,178 +1,256 @@
-"""Stage 1: one student a modality learns to land on the text centres of what it perceives.
-
-For a sample of class y with unnormalised embedding z and unit class centres a_k:
-
-    alignment    cross-entropy of softmax_k(z . a_k) against y; the length of z becomes the evidence
-    closeness    1 - cos(z, a_y): the embedding is the class's meaning, not merely nearest to it
-    negatives    a sample of none of the classes belongs to no centre: sum_k cos(z, a_k)^2 and z . a_k -> 0
-"""
+"""Stage 1: one student a modality learns to land where the teacher would (the terms are in `cad.py`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
 import torch
-import torch.nn.functional as F
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, Dataset
 
 from omnibind_ros.models.student import Student
-from omnibind_ros.training.samples import NEGATIVE, Samples
+from omnibind_ros.training.cad import DEFAULT_CAD, Batch, CadConfig, weighted_terms
+from omnibind_ros.training.fit import (
+    CHECKPOINT,
+    ONE_DEVICE,
+    Machine,
+    Training,
+    fit,
+    has_bf16,
+    load_weights,
+    save_weights,
+    stream,
+)
+from omnibind_ros.training.samples import NEGATIVE, UNLABELLED, Samples
 from omnibind_ros.training.student_plans import StudentPlan
+from omnibind_ros.training.targets import Targets
 
-CLOSENESS = 0.5
-"""Weight of the closeness term."""
+EPOCHS = 10
+"""Checkpoints, and logs, are written this often in a training."""
 
 NEGATIVE_SHARE = 0.2
 """How often a sample of none of the classes is drawn: few recordings must teach a whole answer."""
 
+UNLABELLED_SHARE = 0.3
+"""How often a sample without a label is drawn, however many there are."""
 
-class _Variants(Dataset[tuple[Tensor, Tensor]]):
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+class _Variants(Dataset[tuple[Tensor, ...]]):
     """Draws a random variant of each sample, a batch at a time."""
 
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
+    def __init__(self, samples: Samples, targets: Targets) -> None:
+        self._samples, self._targets = samples, targets
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitems__(self, index: list[int]) -> tuple[Tensor, Tensor]:
+    def __getitems__(self, index: list[int]) -> tuple[Tensor, ...]:
         rows = torch.tensor(index)
         variants = self._samples.inputs.shape[1]
-        return self._samples.inputs[
-            rows, torch.randint(variants, (len(rows),))
-        ].float(), self._samples.labels[rows]
+        x = self._samples.inputs[rows, torch.randint(variants, (len(rows),))].float()
+        y = self._samples.labels[rows]
+        return x, y, *self._targets.of(rows, y)
 
 
-class StudentTraining(L.LightningModule):
-    """The loop's body; Lightning does the rest."""
+class _EvenBatches:
+    """Rows of each batch of the epoch that is going on, drawn by weight; each process draws its own."""
 
-    anchors: Tensor
+    def __init__(self, training: StudentTraining, batch: int, batches: int) -> None:
+        self._training, self._batch, self._batches = training, batch, batches
 
-    def __init__(self, student: Student, anchors: np.ndarray, plan: StudentPlan) -> None:
-        super().__init__()
-        self.student, self.plan = student, plan
-        self.register_buffer("anchors", torch.from_numpy(anchors))
+    def __len__(self) -> int:
+        return self._batches
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        x, y = batch
+    def __iter__(self) -> Iterator[list[int]]:
+        who = self._training
+        generator = torch.Generator().manual_seed(stream(who.seed, who.current_epoch, who.global_rank, 1))
+        rows = torch.multinomial(who.weights, self._batch * self._batches, True, generator=generator)
+        yield from rows.reshape(self._batches, self._batch).tolist()
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Sources that only the first part of a training draws from.
+
+    Attributes:
+        until: share of the training.
+    """
+
+    sources: frozenset[str] = frozenset()
+    until: float = 1.0
+
+
+NO_PRETRAINING = Pretraining()
+
+
+class StudentTraining(Training):
+    """The body of the loop; Lightning does the rest."""
+
+    centres: Tensor
+    pictures: Tensor
+    picture_labels: Tensor
+
+    def __init__(
+        self,
+        student: Student,
+        samples: Samples,
+        targets: Targets,
+        plan: StudentPlan,
+        cad: CadConfig,
+        *,
+        subject: str,
+        seed: int,
+        precision: Precision = "auto",
+        pretraining: Pretraining,
+    ) -> None:
+        super().__init__(subject, seed, plan.lr, plan.weight_decay)
+        self.student, self.plan, self.cad = student, plan, cad
+        self._samples, self._targets, self._pretraining = samples, targets, pretraining
+        self._bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
+        self.register_buffer("centres", targets.centres)
+        self.register_buffer("pictures", targets.pictures)
+        self.register_buffer("picture_labels", targets.picture_labels)
+
+    @property
+    def weights(self) -> Tensor:
+        """How often each sample is drawn in this epoch, float64 [N]."""
+        mute = (self._samples.labels == UNLABELLED) & ~self._targets.has_own
+        left = self.current_epoch >= self._pretraining.until * EPOCHS
+        if left:
+            mute |= torch.from_numpy(np.isin(self._samples.sources, list(self._pretraining.sources)))
+        return even_weights(self._samples, ~mute.numpy())
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        share = max(1, self.plan.batch // self.trainer.world_size)
+        batches = max(1, self.plan.samples // EPOCHS // self.plan.batch)
+        return DataLoader(
+            _Variants(self._samples, self._targets),
+            batch_sampler=_EvenBatches(self, share, batches),
+            collate_fn=_as_it_is,
+            # The loader draws a number for workers that it has not; not from the stream of the training.
+            generator=torch.Generator(),
+        )
+
+    def terms(self, batch: tuple[Tensor, ...]) -> Mapping[str, Tensor]:
+        x, labels, taught, own = batch
         if self.plan.augment is not None:
             x = self.plan.augment(x)
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)  # a third faster on CPUs with AVX-512
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bf16):
             z = self.student.point(x)
-        loss = stage1_loss(z.float(), y, self.anchors, self.plan.label_smoothing)
-        self.log("loss", loss, prog_bar=True)
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        decay = [p for p in self.student.parameters() if p.ndim > 1]
-        rest = [p for p in self.student.parameters() if p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": decay, "weight_decay": self.plan.weight_decay},
-                {"params": rest, "weight_decay": 0.0},
-            ],
-            lr=self.plan.lr,
+        drawn = torch.randint(max(1, len(self.pictures)), (min(len(self.pictures), len(x)),), device=x.device)
+        return weighted_terms(
+            Batch(
+                z.float(),
+                labels,
+                self.centres,
+                taught,
+                own,
+                self.pictures[drawn],
+                self.picture_labels[drawn],
+                self.plan.label_smoothing,
+                self.cad.temperature,
+            ),
+            self.cad,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.plan.lr, total_steps=steps, pct_start=0.15
-        )
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-
-def stage1_loss(z: Tensor, y: Tensor, anchors: Tensor, label_smoothing: float) -> Tensor:
-    """The three terms above for z [B,D], y [B] (`NEGATIVE` = none), anchors [K,D]."""
-    logits = z @ anchors.T
-    cosines = F.normalize(z, dim=1) @ anchors.T
-    positive = y != NEGATIVE
-    loss = z.new_zeros(())
-    if positive.any():
-        target = y[positive]
-        alignment = F.cross_entropy(logits[positive], target, label_smoothing=label_smoothing)
-        closeness = (1 - cosines[positive].gather(1, target[:, None])).mean()
-        loss = loss + (alignment + CLOSENESS * closeness) * positive.float().mean()
-    if not positive.all():
-        away = cosines[~positive].square().sum(dim=1).mean()
-        uniform = logits[~positive].square().mean()
-        loss = loss + (away + 0.1 * uniform) * (~positive).float().mean()
-    return loss
 
 
 def train_student(
     samples: Samples,
-    anchors: np.ndarray,
+    targets: Targets,
     plan: StudentPlan,
     *,
     run: Path,
+    cad: CadConfig = DEFAULT_CAD,
+    subject: str = "student",
     seed: int = 0,
-    progress: bool = True,
+    precision: Precision = "auto",
+    machine: Machine = ONE_DEVICE,
+    start: Student | None = None,
+    pretraining: Pretraining = NO_PRETRAINING,
 ) -> Student:
     """Train a student on `samples`; resumes from `run/last.ckpt` if an earlier attempt was interrupted.
 
     Classes and sources are sampled evenly, whatever their sizes.
 
+    Args:
+        targets: the teacher's, one row a sample.
+        run: folder of this training.
+        subject: what is trained, for messages.
+        start: begin with its weights.
+        pretraining: sources to begin with, and to leave later.
+
     Returns:
         The student, in evaluation mode. Finished runs are read back from `run/student.pt`.
+
+    Raises:
+        TrainingError: the loss is no number.
     """
     L.seed_everything(seed, verbose=False)
-    student = Student(tuple(samples.inputs.shape[2:]), anchors.shape[1], plan.student)
+    student = Student(tuple(samples.inputs.shape[2:]), targets.centres.shape[1], plan.student)
     finished = run / "student.pt"
-    if finished.exists():
-        student.load_state_dict(torch.load(finished, weights_only=True))
-        return student.eval()
-    run.mkdir(parents=True, exist_ok=True)
-    epochs = 10
-    sampler = WeightedRandomSampler(_even_weights(samples), plan.samples // epochs)
-    loader: DataLoader[Any] = DataLoader(
-        _Variants(samples), plan.batch, sampler=sampler, collate_fn=lambda batch: batch, drop_last=True
-    )
-    trainer = L.Trainer(
-        max_epochs=epochs,
-        accelerator="auto",
-        devices=1,
-        logger=False,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-        gradient_clip_val=1.0,
-        callbacks=[ModelCheckpoint(run, filename="last", save_last=False, enable_version_counter=False)]
-        + ([RichProgressBar()] if progress else []),
-    )
-    checkpoint = run / "last.ckpt"
-    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    trainer.fit(
-        StudentTraining(student, anchors, plan),
-        loader,
-        ckpt_path=checkpoint if checkpoint.exists() else None,
-        weights_only=False,
-    )
-    student.cpu()
-    student.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    torch.save(student.state_dict(), finished)
-    checkpoint.unlink(missing_ok=True)
+    if not finished.exists():
+        if start is not None:
+            student.load_state_dict(start.state_dict())
+        student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fit(
+            StudentTraining(
+                student,
+                samples,
+                targets,
+                plan,
+                cad,
+                subject=subject,
+                seed=seed,
+                precision=precision,
+                pretraining=pretraining,
+            ),
+            run,
+            EPOCHS,
+            machine,
+        )
+        student.cpu()
+        student.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        save_weights(student, finished)
+        (run / CHECKPOINT).unlink(missing_ok=True)
+    load_weights(student, finished)
     return student.eval()
 
 
-def _even_weights(samples: Samples) -> list[float]:
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def even_weights(samples: Samples, drawn: NDArray[np.bool_] | None = None) -> Tensor:
     """Every label of every source is drawn as often as any other (the unequal scales of real data).
 
     A source's share grows with the square root of its size, so that a handful of recordings is not repeated
-    endlessly. Negatives, where there are any, are drawn in `NEGATIVE_SHARE` of all cases.
+    endlessly. Negatives are drawn in `NEGATIVE_SHARE` of all cases, samples without a label in
+    `UNLABELLED_SHARE`, where there are any.
+
+    Args:
+        drawn: bool [N], samples that are drawn at all; all are if none is.
     """
-    keys = np.char.add(np.char.add(samples.sources.astype(str), "/"), samples.labels.numpy().astype(str))
+    labels = samples.labels.numpy()
+    keys = np.char.add(np.char.add(samples.sources.astype(str), "/"), labels.astype(str))
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     weights = 1.0 / np.sqrt(counts[inverse])
-    negative = samples.labels.numpy() == NEGATIVE
-    if negative.any() and not negative.all():
-        odds = NEGATIVE_SHARE / (1 - NEGATIVE_SHARE)
-        weights[negative] *= odds * weights[~negative].sum() / weights[negative].sum()
-    return [float(weight) for weight in weights]
+    if drawn is not None and drawn.any():
+        weights[~drawn] = 0.0
+    for kind, share in ((NEGATIVE, NEGATIVE_SHARE), (UNLABELLED, UNLABELLED_SHARE)):
+        rows = labels == kind
+        if weights[rows].any() and weights[~rows].any():
+            weights[rows] *= share / (1 - share) * weights[~rows].sum() / weights[rows].sum()
+    return torch.from_numpy(weights)
 
 
 @torch.no_grad()
@@ -184,6 +262,6 @@ def embed(student: Student, inputs: Tensor, batch: int = 256) -> tuple[np.ndarra
 
 def accuracy(student: Student, samples: Samples, anchors: np.ndarray) -> float:
     """Share of the samples with a label that land nearest to their own centre."""
-    known = samples[samples.labels.numpy() != NEGATIVE]
+    known = samples[samples.labels.numpy() >= 0]
     vectors, _ = embed(student, known.clean)
     return float(np.mean((vectors @ anchors.T).argmax(axis=1) == known.labels.numpy()))

@@ -21,6 +21,7 @@ def a_bar() -> np.ndarray:
 def test_events_arise_where_the_edges_of_the_picture_are():
     (filmed,) = as_modality([Recording("image", "x", "bar", "1", "", a_bar)], "event")
     events = filmed.load()
+    assert filmed.pair == "bar"
     assert (filmed.modality, filmed.label) == ("event", "1")
     assert make_adaptor("event").check(events).quality == 1
     upright, across = np.ptp(np.percentile(events.y, (10, 90))), np.ptp(np.percentile(events.x, (10, 90)))

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from omnibind_ros.models.student import StudentConfig  # noqa: E402
-from omnibind_ros.training.input_augment import InputAugment  # noqa: E402
-from omnibind_ros.training.samples import NEGATIVE, Samples  # noqa: E402
+from bars import ANCHORS, PLAN, SHORT, bars, words  # noqa: E402
+
+from omnibind_ros.core.errors import TrainingError  # noqa: E402
+from omnibind_ros.training.fit import Machine, disk_of, save_weights  # noqa: E402
+from omnibind_ros.training.samples import NEGATIVE, UNLABELLED  # noqa: E402
 from omnibind_ros.training.stage1 import (  # noqa: E402
+    UNLABELLED_SHARE,
     StudentTraining,
     accuracy,
     embed,
-    stage1_loss,
+    even_weights,
     train_student,
 )
-from omnibind_ros.training.student_plans import StudentPlan  # noqa: E402
 
-ANCHORS = np.eye(3, 16, dtype=np.float32)
-PLAN = StudentPlan(StudentConfig((8, 16)), InputAugment(shift_x=0.05, fill=0.0), samples=3000, batch=32)
-
-
-def bars(count: int, seed: int) -> Samples:
-    """Three classes of pictures (a bar left, middle, right) and noise that is none of them."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(-1, 3, count)
-    pictures = rng.normal(0, 0.3, (count, 1, 1, 12, 12)).astype(np.float16)
-    for row, label in enumerate(labels):
-        if label != NEGATIVE:
-            pictures[row, 0, 0, :, 2 + 4 * label] += 2
-    return Samples(
-        torch.from_numpy(pictures), torch.from_numpy(labels), np.full(count, "bars"), np.full(count, "")
-    )
+QUIET = Machine(progress=False)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     run = tmp_path_factory.mktemp("run")
-    return train_student(bars(400, 0), ANCHORS, PLAN, run=run, progress=False), run
+    samples = bars(400, 0)
+    return train_student(samples, words(samples), PLAN, run=run, machine=QUIET), run
+
+
+def short_student(run: Path, *, seed: int = 7, machine: Machine = QUIET):
+    samples = bars(64, 0)
+    return train_student(samples, words(samples), SHORT, run=run, seed=seed, machine=machine, subject="bars")
+
+
+def assert_same(first, second) -> None:
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_a_student_learns_its_classes_and_to_shun_the_negatives(trained):
@@ -54,43 +60,134 @@ def test_a_student_learns_its_classes_and_to_shun_the_negatives(trained):
 
 def test_a_finished_student_is_read_back(trained):
     student, run = trained
-    again = train_student(bars(10, 2), ANCHORS, PLAN, run=run, progress=False)
+    samples = bars(10, 2)
+    again = train_student(samples, words(samples), PLAN, run=run, machine=QUIET)
     x = torch.randn(4, 1, 12, 12)
     torch.testing.assert_close(again(x)[0], student(x)[0])
 
 
-def test_the_same_seed_gives_the_same_student(tmp_path):
-    short = StudentPlan(PLAN.student, PLAN.augment, samples=640, batch=32)
-    first, second = (
-        train_student(bars(64, 0), ANCHORS, short, run=tmp_path / name, seed=7, progress=False)
-        for name in "ab"
-    )
-    for a, b in zip(first.parameters(), second.parameters(), strict=True):
-        torch.testing.assert_close(a, b)
+def test_the_same_seed_gives_the_same_student_and_another_another(tmp_path):
+    first, again = short_student(tmp_path / "a"), short_student(tmp_path / "b")
+    assert_same(first, again)
+    other = short_student(tmp_path / "c", seed=8)
+    assert not torch.equal(first.head.weight, other.head.weight)
 
 
-def test_the_loss_falls_towards_the_right_centre_and_away_from_all_for_a_negative():
-    anchors = torch.from_numpy(ANCHORS)
-    at, elsewhere = 8 * anchors[1:2], 8 * torch.eye(16)[9:10]
-    one, none = torch.tensor([1]), torch.tensor([NEGATIVE])
-    assert stage1_loss(at, one, anchors, 0.0) < stage1_loss(elsewhere, one, anchors, 0.0)
-    assert stage1_loss(at, one, anchors, 0.0) < stage1_loss(8 * anchors[2:3], one, anchors, 0.0)
-    assert stage1_loss(elsewhere, none, anchors, 0.0) < stage1_loss(at, none, anchors, 0.0)
-
-
-def test_an_interrupted_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    short = StudentPlan(PLAN.student, samples=640, batch=32)
+def test_an_interrupted_training_goes_on_with_the_numbers_it_would_have_had(tmp_path, monkeypatch):
     epochs: list[int] = []
+    begin = StudentTraining.on_train_epoch_start
 
     def note_epoch(training: StudentTraining) -> None:
         epochs.append(training.current_epoch)
         if epochs == [0, 1, 2, 3, 4]:
             raise RuntimeError("power cut")
+        begin(training)
 
     monkeypatch.setattr(StudentTraining, "on_train_epoch_start", note_epoch)
     with pytest.raises(RuntimeError, match="power cut"):
-        train_student(bars(64, 0), ANCHORS, short, run=tmp_path, progress=False)
-    assert not (tmp_path / "student.pt").exists()
-    train_student(bars(64, 0), ANCHORS, short, run=tmp_path, progress=False)
+        short_student(tmp_path / "a")
+    assert not (tmp_path / "a/student.pt").exists()
+    resumed = short_student(tmp_path / "a")
     assert epochs == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]
-    assert [file.name for file in tmp_path.iterdir()] == ["student.pt"]
+    assert not (tmp_path / "a/last.ckpt").exists()
+    monkeypatch.undo()
+    assert_same(resumed, short_student(tmp_path / "b"))
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from bars import SHORT, bars, words
+from omnibind_ros.training.fit import Machine
+from omnibind_ros.training.stage1 import StudentTraining, train_student
+begin = StudentTraining.on_train_epoch_start
+def wait_in_the_third(training):
+    begin(training)
+    if training.current_epoch == 2:
+        print("third epoch", flush=True)
+        time.sleep(600)
+StudentTraining.on_train_epoch_start = wait_in_the_third
+samples, quiet = bars(64, 0), Machine(progress=False)
+try:
+    train_student(samples, words(samples), SHORT, run=Path(sys.argv[1]), seed=7, machine=quiet)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_training_that_was_killed_or_interrupted_by_hand_is_resumed(how, tmp_path):
+    tree = str(Path(__file__).parents[2])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([tree, str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "a")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert "third epoch" in iter(child.stdout.readline, "").__next__()
+        time.sleep(0.1)
+        child.send_signal(how)
+        assert child.wait(60) == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert (tmp_path / "a/last.ckpt").exists()
+    assert not (tmp_path / "a/student.pt").exists()
+    assert_same(short_student(tmp_path / "a"), short_student(tmp_path / "b"))
+
+
+def test_two_processes_share_the_work(tmp_path):
+    student = short_student(tmp_path / "shared", machine=Machine(devices=2, progress=False))
+    assert torch.isfinite(student.head.weight).all()
+    alone = short_student(tmp_path / "alone")
+    assert not torch.equal(student.head.weight, alone.head.weight)
+    assert accuracy(student, bars(200, 1), ANCHORS) > 0.5  # far from chance already
+
+
+def test_a_loss_that_is_no_number_stops_says_where_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    from omnibind_ros.training import cad
+
+    good = cad.closeness
+
+    def breaks(batch):
+        broken = (tmp_path / "last.ckpt").exists()
+        return good(batch) * float("nan") if broken else good(batch)
+
+    monkeypatch.setitem(cad.TERMS, "closeness", breaks)
+    with pytest.raises(TrainingError, match=r"bars: the loss is nan at step \d+, in the term 'closeness'"):
+        short_student(tmp_path)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=False)
+    assert all(torch.isfinite(value).all() for value in kept["state_dict"].values())
+    monkeypatch.undo()
+    assert_same(short_student(tmp_path), short_student(tmp_path / "undisturbed"))
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "student.pt"
+    save_weights(torch.nn.Linear(2, 2), file)
+    before = file.read_bytes()
+
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    no_space = pytest.raises(TrainingError, match=r"no space left on the disk of .*the same command goes on")
+    with no_space, disk_of(tmp_path):
+        save_weights(torch.nn.Linear(2, 2), file)
+    assert file.read_bytes() == before
+
+
+def test_logs_are_kept_as_csv(trained):
+    _, run = trained
+    header = (run / "log/metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"loss", "loss_text", "loss_closeness", "step"} <= set(header)
+
+
+def test_small_classes_are_drawn_as_often_and_the_unlabelled_in_their_share():
+    samples = bars(300, 0)
+    weights = even_weights(samples.knowing(np.arange(30))).numpy()
+    unlabelled = samples.knowing(np.arange(30)).labels.numpy() == UNLABELLED
+    assert weights[unlabelled].sum() / weights.sum() == pytest.approx(UNLABELLED_SHARE)
