@@ -1,8 +1,8 @@
 """What each part of stage 1 is worth: the student with all of it, without each, and without any teacher.
 
 All have the same network, augmentation, number of samples seen and few labelled recordings of the train
-split; they are judged on the dev split, whose groups none has met. Simulated recordings take no part: they
-are a teacher of another kind. The student without a teacher is an ordinary classifier of its own:
+split; they are judged on the dev split. Students are given no simulated recordings, though the teacher's
+image tower has seen some. The student without a teacher is an ordinary classifier of its own:
 cross-entropy, one output a class.
 """
 
