@@ -50,15 +50,8 @@ def run(model: AdaptiveFusionModel, inputs: dict[str, np.ndarray]) -> tuple[np.n
 
 
 def parameters_of(model: AdaptiveFusionModel) -> FusionParameters:
-    def array(tensor):
-        return tensor.detach().double().numpy()
-
-    linear = [layer for layer in model.layers if hasattr(layer, "weight")]
     return FusionParameters(
-        array(model.token.weight),
-        tuple((array(layer.weight), array(layer.bias)) for layer in linear),
-        array(model.log_kappa.weight[:, 0]),
-        array(model.eps_logit.weight[:, 0]),
+        model.log_sharpness.detach().double().numpy(), model.fault_logit.detach().double().numpy()
     )
 
 
@@ -103,9 +96,21 @@ def test_the_odd_one_out_is_not_believed():
     model = AdaptiveFusionModel(M).eval()
     inputs = a_set(3)
     inputs["embeddings"][:3] = inputs["centres"][[4, 4, 7]]
+    inputs["evidence"][:3] = 2.5
     _, weights = run(model, inputs)
     assert weights[2] < 0.05
     assert weights[0] == pytest.approx(weights[1])
+
+
+def test_who_is_unsure_weighs_less_the_less_evidence_it_has():
+    model, weight = AdaptiveFusionModel(M).eval(), []
+    for evidence in (3.0, 2.0, 1.0, 0.0):
+        inputs = a_set(3)
+        inputs["embeddings"][:3] = inputs["centres"][[4, 4, 4]]
+        inputs["evidence"][:3] = 2.5, 2.5, evidence
+        weight.append(run(model, inputs)[1][2])
+    assert weight == sorted(weight, reverse=True)
+    assert weight[-1] < 0.2
 
 
 def test_low_quality_weighs_less():
