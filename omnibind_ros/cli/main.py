@@ -43,6 +43,7 @@ COMMANDS = {
     "encoder": Command("Embed what one sensor sends."),
     "play": Command("Publish recordings, simulated sensors or a ROS 2 bag at their real rate."),
     "evaluate": Command("Accuracy of a bundle on recordings, by modality and for every subset."),
+    "report": Command("One page of charts of a run's or a bundle's evaluation."),
     "build": Command("Build TensorRT plans of a bundle's encoders for this machine."),
     "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),
     "export": Command("Write a finished training run as a bundle.", "train"),

@@ -144,7 +144,7 @@ def pressed_taxels(
 def late_touch(frames: NDArray[np.float32], strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Shifted in time: the stroke has begun before the first frame."""
     lost = round(0.8 * strength * len(frames))
-    return np.concatenate([frames[lost:], np.zeros_like(frames[:lost])])
+    return np.asarray(np.concatenate([frames[lost:], np.zeros_like(frames[:lost])]), np.float32)
 
 
 def drift_thermal(
@@ -174,7 +174,7 @@ def cover_thermal(
     top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
     covered = picture.copy()
     covered[top : top + h, left : left + w] = rng.uniform(picture.min(), picture.max())
-    return covered
+    return np.asarray(covered)
 
 
 def fade_thermal(

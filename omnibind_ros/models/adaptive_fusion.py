@@ -1,10 +1,10 @@
 """Adaptive Fusion: robust consensus over any set of sensors (stage 2 of OmniBind, arXiv 2405.16108).
 
-Every sensor is modelled as a mixture: with probability 1 - eps it shows what is there, and its belief over the
-classes is p = softmax(kappa c); with probability eps it is stuck or broken and says nothing (uniform). How
-sharp its belief is, it says itself: evidence is the logarithm of the scale at which the softmax of its
-cosines is as sure as it is right (see `models.evidence`). A sensor's weight is how much of what it believes is
-what all believe, and what the others believe:
+Every sensor is modelled as a mixture: with probability 1 - eps it shows what is there, and its belief over
+the classes is p = softmax(kappa c); with probability eps it is stuck or broken and says nothing (uniform).
+How sharp its belief is, it says itself: evidence is the logarithm of the scale at which the softmax of its
+cosines is as sure as it is right (see `models.evidence`). A sensor's weight is how much of what it believes
+is what all believe, and what the others believe:
 
     c_i     = A e_i,  kappa_i = exp(evidence_i + b_m),  p_i = softmax(kappa_i c_i)
     h_i     = (1 - eps_m) p_i,  r_i = h_i + eps_m / K

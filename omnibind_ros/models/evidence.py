@@ -1,8 +1,9 @@
 """Evidence: how sharply an encoder may be believed, read from the very embedding it made.
 
-The class posterior of one sensor is softmax(s c) with its cosines c to the class centres and s = exp(evidence).
-A network that was taught on clean recordings is sure of broken ones, too: the length |z| of its embedding is a
-poor s. But z, of hundreds of dimensions, lies elsewhere when the sensor is broken, so a small head corrects it:
+The class posterior of one sensor is softmax(s c) with its cosines c to the class centres and s =
+exp(evidence). A network that was taught on clean recordings is sure of broken ones, too: the length |z| of
+its embedding is a poor s. But z, of hundreds of dimensions, lies elsewhere when the sensor is broken, so a
+small head corrects it:
 
     evidence = log |z| + 3 tanh(h(z) / 3),  h = MLP(z), zero before it is trained
 

@@ -82,7 +82,7 @@ def _lose(generator: torch.Generator) -> _Damage:
     which = _below(4, generator)
 
     def change(x: Tensor, _: Tensor, s: float) -> Tensor:
-        _, height, width = x.shape
+        height, width = x.shape[1:]
         shape = ((1, height, width), (1, height, width), (1, height, 1), (1, 1, width))[which]
         return torch.where(torch.rand(shape, generator=generator) < 0.9 * s, x.min(), x)
 
@@ -102,7 +102,7 @@ def _shift(generator: torch.Generator) -> _Damage:
     x_share, y_share = 0.8 * _either_way(generator), 0.5 * _either_way(generator)
 
     def change(x: Tensor, _: Tensor, s: float) -> Tensor:
-        _, height, width = x.shape
+        height, width = x.shape[1:]
         down, right = round(s * y_share * height), round(s * x_share * width)
         moved = torch.full_like(x, float(x.min()))
         moved[:, max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = x[

@@ -48,9 +48,7 @@ class Episodes:
 
 def join(parts: Sequence[Episodes]) -> Episodes:
     """Batches of sets of the same size, one after the other."""
-    return Episodes(
-        **{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])}
-    )
+    return Episodes(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])})
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +110,7 @@ def draw_episodes(
 def draw_subset(
     pools: Mapping[str, Pool], subset: Sequence[str], per_class: int, rng: np.random.Generator
 ) -> SubsetDraw | None:
-    """Sets of exactly these modalities, `per_class` of each class that all of them have; None if there is none."""
+    """Sets of exactly these modalities, `per_class` of each class that all have; None if there is none."""
     chosen = [pools[m] for m in subset]
     rows_of = _rows_by_class({m: pools[m] for m in subset})
     labels, rows = [], []
@@ -120,7 +118,9 @@ def draw_subset(
         if all(len(by_class[k]) for by_class in rows_of):
             labels.append(np.full(per_class, k))
             rows.append(
-                np.stack([by_class[k][rng.integers(len(by_class[k]), size=per_class)] for by_class in rows_of], 1)
+                np.stack(
+                    [by_class[k][rng.integers(len(by_class[k]), size=per_class)] for by_class in rows_of], 1
+                )
             )
     if not labels:
         return None
@@ -220,7 +220,7 @@ def _another_class(
     """A class that the modality [B, N] has, other than the label where it can be; able is [M, K]."""
     lottery = rng.random((*modality.shape, able.shape[1])) * able[modality]
     lottery[np.arange(len(labels)), :, labels] *= 1e-6
-    return lottery.argmax(axis=2)
+    return np.asarray(lottery.argmax(axis=2))
 
 
 def _gather(pools: Sequence[Pool], draw: _Draw) -> Episodes:

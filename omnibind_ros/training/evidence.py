@@ -1,13 +1,14 @@
 """First half of stage 2: every encoder learns to say how sure it may be, with its embeddings left alone.
 
-The head (`models.evidence`) is trained on the recordings the student was trained on: as they are, corrupted on
-the raw level, and with their model inputs damaged at random. Loss: cross-entropy of softmax(exp(evidence) c),
-c the cosines to the class centres; it has no better choice than to be as sure as the encoder is right.
+The head (`models.evidence`) is trained on the recordings the student was trained on: as they are, corrupted
+on the raw level, and with their model inputs damaged at random. Loss: cross-entropy of
+softmax(exp(evidence) c), c the cosines to the class centres; it has no better choice than to be as sure as
+the encoder is right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,8 +20,7 @@ from omnibind_ros.data.recording import Recording
 from omnibind_ros.models.evidence import EvidenceHead
 from omnibind_ros.sensors.adaptor import SensorAdaptor
 from omnibind_ros.training.damage import damage
-from omnibind_ros.training.pools import NO_LABEL, Pool, make_pool
-from omnibind_ros.training.stage1 import embed
+from omnibind_ros.training.pools import NO_LABEL, Embed, Pool, make_pool
 
 MOST_RECORDINGS = 400
 """Of a modality, that the head is trained on: more add minutes and nothing else."""
@@ -29,9 +29,21 @@ _CORRUPTED, _DAMAGED = 8, 8
 _EPOCHS, _BATCH, _LR, _DECAY = 8, 256, 3e-3, 1e-2
 
 
-def embedder(encoder: nn.Module) -> Callable[[NDArray[np.float32]], tuple[np.ndarray, np.ndarray]]:
+def embedder(encoder: nn.Module) -> Embed:
     """A torch encoder as pools want it."""
-    return lambda inputs: embed(encoder, torch.from_numpy(inputs))
+
+    def embed(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        embeddings, evidence = _embed(encoder, torch.from_numpy(inputs))
+        return embeddings.numpy(), evidence.numpy()
+
+    return embed
+
+
+@torch.no_grad()
+def _embed(encoder: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings [M, D] and evidence [M] of model inputs."""
+    outputs = [encoder(some) for some in torch.split(inputs, _BATCH)]
+    return torch.cat([e for e, _ in outputs]), torch.cat([s for _, s in outputs])[:, 0]
 
 
 def train_evidence(
@@ -72,11 +84,11 @@ def fit_evidence(embeddings: Tensor, evidence: Tensor, classes: Tensor, centres:
     steps = _EPOCHS * -(-len(z) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LR, total_steps=steps)
     for _ in range(_EPOCHS):
-        for rows in torch.randperm(len(z)).split(_BATCH):
+        for rows in torch.split(torch.randperm(len(z)), _BATCH):
             sharpness = torch.exp(evidence[rows, None] + head(z[rows]))
             loss = F.cross_entropy(sharpness * cosines[rows], classes[rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return head.eval()
@@ -106,9 +118,9 @@ def _damaged(
             inputs.append(adaptor.prepare(raw)[0].copy())
             classes.append(list(labels).index(str(recording.label)))
     clean, generator = torch.from_numpy(np.stack(inputs)), torch.Generator().manual_seed(seed)
-    made = [embed(student, damage(clean, generator)) for _ in range(_DAMAGED)]
+    made = [_embed(student, damage(clean, generator)) for _ in range(_DAMAGED)]
     return (
-        torch.from_numpy(np.concatenate([vectors for vectors, _ in made])),
-        torch.from_numpy(np.concatenate([evidence for _, evidence in made])),
+        torch.cat([vectors for vectors, _ in made]),
+        torch.cat([evidence for _, evidence in made]),
         torch.tensor(classes).repeat(_DAMAGED),
     )

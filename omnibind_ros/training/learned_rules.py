@@ -1,4 +1,4 @@
-"""Rules of fusion that are learned, as the literature has them, on the episodes adaptive fusion is trained on.
+"""Rules of fusion that are learned, as the literature has them, on episodes as adaptive fusion sees them.
 
     learned static weights    one weight a modality
     concatenation             an MLP on all modalities side by side, zeros for what is missing
@@ -108,7 +108,9 @@ class _CrossAttention(nn.Module):
         self.token = nn.Parameter(0.1 * torch.randn(modalities, width))
         self.query = nn.Parameter(0.1 * torch.randn(1, 1, width))
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, classes))
+        self.leave = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, classes)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         sensors = self.enter(x) + self.token
@@ -132,10 +134,10 @@ def _trained(model: nn.Module, inputs: Tensor, labels: Tensor) -> nn.Module:
     steps = _EPOCHS * -(-len(labels) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LR, total_steps=steps)
     for _ in range(_EPOCHS):
-        for rows in torch.randperm(len(labels)).split(_BATCH):
+        for rows in torch.split(torch.randperm(len(labels)), _BATCH):
             loss = F.cross_entropy(model(inputs[rows]), labels[rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

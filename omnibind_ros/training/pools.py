@@ -122,4 +122,4 @@ class _Versions:
         if self.quality[n, v] == 0:
             return np.zeros(self._adaptor.input_shape[1:], np.float32)
         prepared: NDArray[np.float32] = self._adaptor.prepare(raw)[0]
-        return prepared.copy()
+        return np.array(prepared)

@@ -25,7 +25,7 @@ def static_rules(centres: NDArray[np.float32]) -> dict[str, Rule]:
     """
 
     def cosines(episodes: Episodes) -> NDArray[np.float64]:
-        return (episodes.embeddings @ centres.T).astype(np.float64)
+        return np.asarray(episodes.embeddings @ centres.T, np.float64)
 
     def mean(episodes: Episodes) -> NDArray[np.float64]:
         summed: NDArray[np.float64] = (cosines(episodes) * episodes.mask[..., None]).sum(axis=1)

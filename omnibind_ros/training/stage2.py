@@ -1,7 +1,8 @@
 """Second half of stage 2: fusion learns whom to believe, on random sets of sensors of which some are bad.
 
-The encoders are frozen, and say already how sure they are (`training.evidence`). Loss: cross-entropy of softmax(scale cos(fused, a_k)), with one learned scale that
-only training uses; the robot's scales are calibrated afterwards, one per number of live sensors.
+The encoders are frozen, and say already how sure they are (`training.evidence`). Loss: cross-entropy of
+softmax(scale cos(fused, a_k)), with one learned scale that only training uses; the robot's scales are
+calibrated afterwards, one per number of live sensors.
 """
 
 from __future__ import annotations
