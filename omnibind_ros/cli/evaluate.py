@@ -1,6 +1,6 @@
 """`omnibind evaluate`: how good is a bundle on recordings, sensor by sensor and for every subset of them?
 
-The JSON file holds everything (`training.evaluation.Evaluation.to_json`), the table on the screen the gist of it.
+The JSON file holds everything (`training.evaluation.Evaluation.to_json`), the screen the gist.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the sets that subsets are judged on.")] = 0,
     learned: Annotated[
         bool,
-        typer.Option("--learned", help="Rivals that are learned, too, from the dev split (needs torch)."),
+        typer.Option("--learned", help="Learned rivals, too, from the dev split (needs torch)."),
     ] = False,
 ) -> None:
     """Measure a bundle as a robot runs it: each sensor alone, every subset, clean and with a sensor gone bad.

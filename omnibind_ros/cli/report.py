@@ -24,9 +24,7 @@ def report(
     """
     file = run / "evaluation.json" if run.is_dir() else run
     if not file.exists():
-        raise ConfigError(
-            f"{file} does not exist; first: omnibind train evaluate, or omnibind evaluate --json"
-        )
+        raise ConfigError(f"{file} does not exist; first: omnibind evaluate --json")
     scores = _read(file)
     if "subsets" not in scores or "conditions" not in scores:
         raise ConfigError(f"{file} is no evaluation, or of an older version; evaluate again")

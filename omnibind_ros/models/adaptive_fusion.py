@@ -3,13 +3,12 @@
 Every sensor is modelled as a mixture: with probability 1 - eps it shows what is there, and its belief over
 the classes is p = softmax(kappa c); with probability eps it is stuck or broken and says nothing (uniform).
 How sharp its belief is, it says itself: evidence is the logarithm of the scale at which the softmax of its
-cosines is as sure as it is right (see `models.evidence`). A sensor's weight is how much of what it believes
-is what all believe, and what the others believe:
+cosines is as sure as it is right (see `models.evidence`). A sensor's weight is
+how much of what it believes is what all together believe:
 
     c_i     = A e_i,  kappa_i = exp(evidence_i + b_m),  p_i = softmax(kappa_i c_i)
-    h_i     = (1 - eps_m) p_i,  r_i = h_i + eps_m / K
-    P_i     = 1/2 softmax(sum_j log r_j) + 1/2 softmax(sum_{j != i} log r_j)
-    w_i     = quality_i sum_y P_i(y) h_i(y),  fused = normalise(sum_i w_i e_i)
+    h_i     = (1 - eps_m) p_i,  r_i = h_i + eps_m / K,  P = softmax(sum_i log r_i)
+    w_i     = quality_i sum_y P(y) h_i(y),  fused = normalise(sum_i w_i e_i)
 
 b_m and eps_m of each modality m are all that is learned. Everything is symmetric in the sensors, so their
 order does not matter and any number of them will do. The modality id after the last is the generic token of
@@ -64,8 +63,7 @@ class AdaptiveFusionModel(nn.Module):
         kappa = torch.exp(evidence[..., None] + log_sharpness)
         belief = healthy * torch.softmax(kappa * (embeddings @ centres.T), dim=-1)
         log_mixture = torch.log(belief + broken) * live
-        everybody = log_mixture.sum(dim=-2, keepdim=True)
-        consensus = torch.softmax(everybody, dim=-1) + torch.softmax(everybody - log_mixture, dim=-1)
+        consensus = torch.softmax(log_mixture.sum(dim=-2, keepdim=True), dim=-1)
         raw = (consensus * belief).sum(dim=-1) * quality * mask
         weights = raw / raw.sum(dim=-1, keepdim=True).clamp_min(1e-9)
         fused = (weights[..., None, :] @ embeddings)[..., 0, :]

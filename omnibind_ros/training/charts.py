@@ -5,6 +5,7 @@ Every function returns a whole `<svg>` element that shrinks with its column.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -122,7 +123,7 @@ def lines(
         percent: y is a share, written as a percentage.
         level: a dashed line at this y.
     """
-    width, height, left, top, bottom = 300.0, 190.0, 40.0, 10.0, 34.0
+    width, height, left, top, bottom = 300.0, 190.0, 48.0, 10.0, 34.0
     inner_w, inner_h = width - left - 10, height - top - bottom
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -148,8 +149,8 @@ def lines(
 
 def reliability(bins: Sequence[tuple[float, float, int]]) -> str:
     """Confidence against accuracy, a disc per bin as large as the bin is full; on the diagonal is honest."""
-    width, left, top, bottom = 240.0, 40.0, 10.0, 34.0
-    inner = width - left - 12
+    width, left, top, bottom = 290.0, 52.0, 16.0, 34.0
+    inner = width - left - 22
     parts = _frame(left, top, inner, inner, 1.0, 1.0, percent=True, x_percent=True)
     parts.append(
         f'<line class="dashed" x1="{left}" y1="{top + inner}" x2="{left + inner}" y2="{top}"/><g class="c0">'
@@ -209,15 +210,18 @@ def legend_mark(colour: int | None, shape: int = 1) -> str:
 
 
 def bars(shares: Mapping[str, tuple[float, str]], *, strong: str, most: float) -> str:
-    """Horizontal bars: name -> (length, what is written at its end); `strong` is set off."""
+    """Horizontal bars: name -> (length, what is written at its end); `strong` is set off.
+
+    What is longer than `most` is cut off, and looks it.
+    """
     height, left, width = 22.0, 164.0, 460.0
     parts = []
     for r, (name, (value, written)) in enumerate(shares.items()):
         y, length = r * height, (width - left - 60) * min(value / most, 1.0) if most else 0.0
-        kind = "c0" if name == strong else "rest"
+        kind = ("c0" if name == strong else "rest") + (" cut" if value > most else "")
         parts.append(_text(left - 8, y + 15, name, anchor="end"))
         parts.append(
-            f'<rect class="{kind} bar" x="{left}" y="{y + 4}" width="{max(length, 1):.1f}" height="14" rx="2"/>'
+            f'<rect class="{kind} bar" x="{left}" y="{y + 4}" width="{max(length, 1):.1f}" height="14"/>'
         )
         parts.append(_text(left + length + 6, y + 15, written))
     return _svg(width, len(shares) * height + 4, parts)
@@ -243,6 +247,14 @@ def _frame(
             _text(x, top + height + 13, _tick(x_most * share, x_percent), anchor="middle", small=True)
         )
     return parts
+
+
+def round_up(value: float) -> float:
+    """The next number above whose quarters are short to write."""
+    if value <= 0:
+        return 1.0
+    power: float = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= value)
 
 
 def _tick(value: float, percent: bool) -> str:

@@ -6,7 +6,7 @@ where the bad sensor gets past the signal checks and another one is live: what t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -180,10 +180,13 @@ def subset_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
     return table
 
 
-def condition_table(outcomes: list[Outcomes]) -> dict[str, Any]:
+def condition_table(outcomes: list[Outcomes], static: Collection[str]) -> dict[str, Any]:
     """Subsets of two or more (stuck: three or more): accuracy by rule, every set weighing the same.
 
-    `cut` is by how much adaptive fusion has less errors than the best of the other rules, as a share.
+    `cut` is the share of the errors of the best rule that learns nothing which adaptive fusion does not make.
+
+    Args:
+        static: names of the rules that learn nothing.
     """
     table = {}
     for condition in CONDITIONS:
@@ -191,11 +194,13 @@ def condition_table(outcomes: list[Outcomes]) -> dict[str, Any]:
         scores = accuracies(judged)
         if scores:
             rival = max((rule for rule in scores if rule != ADAPTIVE), key=lambda rule: scores[rule])
-            most = 1 - scores[rival]
+            plain = max(static, key=lambda rule: scores[rule])
+            most = 1 - scores[plain]
             table[condition] = {
                 "n": sum(len(o.labels) for o in judged),
                 "accuracy": scores,
                 "best_rival": rival,
+                "best_static": plain,
                 "cut": _rounded(1 - (1 - scores[ADAPTIVE]) / most) if most > 0 else None,
             }
     return table

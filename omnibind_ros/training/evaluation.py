@@ -138,6 +138,7 @@ def evaluate(
     rules["best single sensor"] = best_single(
         bank.class_centres, {list(damaged).index(m): scores.modalities[m].accuracy for m in damaged}
     )
+    static = tuple(rules)
     if set(rival_pools) >= set(damaged):
         from omnibind_ros.training.learned_rules import learn_rules
 
@@ -163,7 +164,7 @@ def evaluate(
         scores.negatives,
         {
             "subsets": subsets,
-            "conditions": comparison.condition_table(outcomes),
+            "conditions": comparison.condition_table(outcomes, static),
             "sizes": comparison.size_table(outcomes, seed),
             "kinds": comparison.kind_table(outcomes),
             "calibration": _reliability(outcomes, calibration),

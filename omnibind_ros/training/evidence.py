@@ -8,7 +8,7 @@ the encoder is right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -53,6 +53,7 @@ def train_evidence(
     labels: Sequence[str],
     centres: NDArray[np.float32],
     *,
+    kinds: Collection[int] | None = None,
     seed: int = 0,
 ) -> EvidenceHead:
     """Train the head of a student on some of the recordings it was trained on.
@@ -61,13 +62,14 @@ def train_evidence(
 
     Args:
         centres: float32 [K, D], unit norm.
+        kinds: of corruption that it may meet; None is all (see `Pool.kind`).
     """
     if len(adaptor.input_shape) != 4:
         return EvidenceHead(centres.shape[1]).eval()
     rng = np.random.default_rng(seed)
     known = [r for r in recordings if r.label is not None]
     some = [known[i] for i in rng.permutation(len(known))[:MOST_RECORDINGS]]
-    pool = make_pool(embedder(student), adaptor, some, labels, versions=_CORRUPTED, seed=seed)
+    pool = make_pool(embedder(student), adaptor, some, labels, versions=_CORRUPTED, kinds=kinds, seed=seed)
     parts = [_seen(pool), _damaged(student, adaptor, some, labels, seed)]
     embeddings, evidence, classes = (torch.cat(column) for column in zip(*parts, strict=True))
     torch.manual_seed(seed)

@@ -5,7 +5,7 @@ A pool is made once; everything that is done with sets of sensors afterwards is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,14 +68,20 @@ def make_pool(
     labels: Sequence[str],
     *,
     versions: int = 8,
+    kinds: Collection[int] | None = None,
     seed: int = 0,
 ) -> Pool:
     """Embed recordings and `versions` corrupted versions of each; text has none.
 
-    All kinds of corruption occur equally often, and each kind's strengths are spread evenly over 0 to 1.
+    All kinds of corruption (or those of `kinds`, see `Pool.kind`) occur equally often, and each kind's
+    strengths are spread evenly over 0 to 1.
     Recordings that the signal checks refuse as they are stay in the pool, with quality 0.
     """
-    corruptions = CORRUPTIONS.get(adaptor.modality, ())
+    corruptions = [
+        (number, corrupt)
+        for number, corrupt in enumerate(CORRUPTIONS.get(adaptor.modality, ()), start=1)
+        if kinds is None or number in kinds
+    ]
     versions = versions if corruptions else 0
     made = _Versions(adaptor, len(recordings), versions + 1)
     inputs: list[NDArray[np.float32]] = []
@@ -86,9 +92,9 @@ def make_pool(
         inputs.append(made.add(n, 0, raw, 0, 0.0))
         steps = max(1, versions // max(1, len(corruptions)))
         for v in range(versions):
-            kind = (v + n) % len(corruptions)
+            kind, corrupt = corruptions[(v + n) % len(corruptions)]
             strength = (v // len(corruptions) % steps + rng.random()) / steps
-            inputs.append(made.add(n, v + 1, corruptions[kind](raw, strength, rng), kind + 1, strength))
+            inputs.append(made.add(n, v + 1, corrupt(raw, strength, rng), kind, strength))
         if len(inputs) >= _AT_ONCE:
             embedded.append(embed(np.stack(inputs)))
             inputs = []

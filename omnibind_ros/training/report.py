@@ -67,12 +67,7 @@ def _grid(figures: Iterable[tuple[str, str]]) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Cells are HTML already; the first column is text, the others are numbers."""
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{'' if c == 0 else ' class=n'}>{cell}</td>" for c, cell in enumerate(row))
-        + "</tr>"
-        for row in rows
-    )
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -89,17 +84,17 @@ def _headline(scores: Scores) -> str:
     for condition, words in _CONDITIONS.items():
         found = scores.get("conditions", {}).get(condition)
         if found:
-            rival = f"{found['best_rival']}: {_error(found['accuracy'][found['best_rival']])} %"
-            tiles.append(
-                (_error(found["accuracy"][ADAPTIVE]) + " %", f"wrong, {words}", f"best rival, {rival}")
-            )
+            static = found["best_static"]
+            rival = f"{static}: {_error(found['accuracy'][static])} %"
+            tiles.append((_error(found["accuracy"][ADAPTIVE]) + " %", f"wrong, {words}", rival))
     ece = scores.get("calibration", {}).get("clean", {}).get("ece")
     if ece is not None:
         bad = scores["calibration"].get("corrupted", {}).get("ece")
         more = "" if bad is None else f"{_percent(bad)} % with one corrupted"
         tiles.append((_percent(ece) + " %", "expected calibration error", more))
     inner = "".join(
-        f"<div class=tile><b>{escape(figure)}</b><span>{escape(what)}</span><small>{escape(more)}</small></div>"
+        f'<div class="tile"><b>{escape(figure)}</b><span>{escape(what)}</span>'
+        f"<small>{escape(more)}</small></div>"
         for figure, what, more in tiles
     )
     return f'<div class="tiles">{inner}</div>'
@@ -119,7 +114,7 @@ def _rules(scores: Scores) -> str:
             rule: (error, f"{100 * error:.2f} %")
             for rule, error in sorted(errors.items(), key=lambda item: item[1])
         }
-        title = f"{words}, {conditions[condition]['n']} sets"
+        title = f"{words}, {conditions[condition]['n']:,} sets"
         figures.append((title, charts.bars(shares, strong=ADAPTIVE, most=most)))
     sizes = _table(
         ["modalities", "subsets", "adaptive fusion", "best rival", "difference, points", "95 % interval"],
@@ -145,10 +140,13 @@ def _rules(scores: Scores) -> str:
 
 
 def _subsets(scores: Scores) -> str:
-    rows = sorted(scores["subsets"], key=lambda s: (len(s["modalities"]), s["modalities"]))
     modalities = list(scores["modalities"])
+    rows = sorted(
+        scores["subsets"],
+        key=lambda s: (len(s["modalities"]), [modalities.index(m) for m in s["modalities"]]),
+    )
     members = [[m in row["modalities"] for m in modalities] for row in rows]
-    columns = ["clean", "corrupted", "stuck", "probabilities'  mean, corrupted"]
+    columns = ["clean", "corrupted", "stuck", "rival, corrupted"]
     lines = []
     for row in rows:
         line = []
@@ -167,12 +165,18 @@ def _subsets(scores: Scores) -> str:
                 told = f"{names}, {condition}, {rule}: {100 * error:.2f} % wrong"
                 line.append((min(1.0, error / 0.15) ** 0.6, f"{100 * error:.1f}", told))
         lines.append(line)
-    columns[3] = "mean of prob., corrupted"
+    # Two columns: up to half of the sensors, and the others.
+    few = sum(2 * sum(own) <= len(modalities) for own in members)
+    maps = [
+        charts.subset_map(members[part], modalities, columns, lines[part])
+        for part in (slice(few), slice(few, None))
+        if members[part]
+    ]
     return _section(
         "Every subset",
-        "Error in % of every subset of modalities. Corrupted: one sensor of the set, any kind, strength none to "
-        "total. The last column is the rule that learns nothing, for comparison.",
-        _wide(charts.subset_map(members, modalities, columns, lines)),
+        "Error in % of every subset of modalities. Corrupted: one sensor of the set, any kind, strength "
+        "none to total. Rival: the mean of probabilities, which learns nothing.",
+        _wide(f'<div class="pair">{"".join(maps)}</div>'),
     )
 
 
@@ -207,15 +211,17 @@ def _strength(scores: Scores) -> str:
     figures = [
         (
             f"{modality} corrupted",
-            charts.lines(series, x_label="strength", y_label="error", y_most=most or 0.01, percent=True),
+            charts.lines(
+                series, x_label="strength", y_label="error", y_most=charts.round_up(most), percent=True
+            ),
         )
         for modality, series in curves.items()
     ]
     key = "".join(f"<span>{charts.legend_mark(n)} {escape(rule)}</span>" for n, rule in enumerate(_COMPARED))
     return _section(
         "The worse a sensor, the more it matters who is believed",
-        "Error of sets of two or more in which one sensor is corrupted, against how badly; mean over the kinds "
-        "of corruption.",
+        "Error of sets of two or more in which one sensor is corrupted, against how badly; mean over the "
+        "kinds of corruption.",
         f'<div class="legend">{key}</div>',
         _grid(figures),
     )
@@ -228,7 +234,7 @@ def _weights(scores: Scores) -> str:
     figures = []
     for modality, kinds in found.items():
         series = {k["kind"]: [(s["strength"], s["share"]) for s in k["by_strength"]] for k in kinds}
-        chart = charts.lines(series, x_label="strength", y_label="weight", y_most=1.5, level=1.0)
+        chart = charts.lines(series, x_label="strength", y_label="weight", y_most=1.6, level=1.0)
         key = "".join(
             f"<span>{charts.legend_mark(n, 0)} {escape(name.replace('_', ' '))}</span>"
             for n, name in enumerate(series)
@@ -289,8 +295,8 @@ def _map(scores: Scores) -> str:
     )
     return _section(
         "The space",
-        "Recordings of all modalities in the one space, by t-SNE: what is of one class lies together, whatever "
-        "it was perceived with.",
+        "Recordings of all modalities in the one space, by t-SNE: what is of one class lies together, "
+        "whatever it was perceived with.",
         f'<div class="legend">{key}</div><div class="legend">{shapes}</div>',
         charts.scatter(drawn),
     )
@@ -363,8 +369,8 @@ def _retrieval(scores: Scores) -> str:
         cells.append(line)
     return _section(
         "From one sense to another",
-        "Retrieval between modalities, R@1 / R@5 in %: is a recording of the same class the nearest one of the "
-        "other modality, or among the five nearest? Rows ask, columns answer.",
+        "Retrieval between modalities, R@1 / R@5 in %: is a recording of the same class the nearest one "
+        "of the other modality, or among the five nearest? Rows ask, columns answer.",
         _wide(charts.heat_map(names, names, cells, side=84, height=28, tone="good")),
     )
 
@@ -398,7 +404,8 @@ _STYLE = """
   --card: #ffffff; --bad: #d6452b; --good: #2b7bba;
   --c0: #2368b5; --c1: #e07b1f; --c2: #7d8790; --c3: #2f9e5b; --c4: #c23b5a; --c5: #8759c2; --c6: #1aa3a8;
   --c7: #9a6a3a; --c8: #d268b8; --c9: #a3a51c; }
-@media (prefers-color-scheme: dark) { :root { --page: #14171b; --ink: #e6e4df; --soft: #9aa2ab; --line: #333a42;
+@media (prefers-color-scheme: dark) { :root { --page: #14171b; --ink: #e6e4df; --soft: #9aa2ab;
+  --line: #333a42;
   --card: #1c2127; --bad: #f0654a; --good: #4d9fdf;
   --c0: #5fa8f5; --c1: #f59a45; --c2: #98a2ac; --c3: #54c785; --c4: #ee6a88; --c5: #ae86ec; --c6: #45c9ce;
   --c7: #c4925f; --c8: #ee8fd6; --c9: #cdd04a; } }
@@ -410,25 +417,34 @@ p { color: var(--soft); margin: 0 0 14px; max-width: 70ch; }
 small { color: var(--soft); font-size: 12px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 12px; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
-.tile b { font-size: 26px; display: block; font-variant-numeric: tabular-nums; } .tile span { display: block; }
+.tile b { font-size: 26px; display: block; font-variant-numeric: tabular-nums; }
+  .tile span { display: block; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(290px, 100%), 1fr)); gap: 14px; }
-figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px; }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: 10px; }
 figcaption { font-weight: 600; font-size: 14px; margin-bottom: 4px; }
 .wide { overflow-x: auto; margin-bottom: 14px; }
 table { border-collapse: collapse; margin-top: 14px; font-variant-numeric: tabular-nums; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--soft); }
 th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
-.legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; color: var(--soft); margin: 4px 0 8px; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; color: var(--soft);
+  margin: 4px 0 8px; }
 .key { vertical-align: -1px; }
 .chart { width: 100%; height: auto; display: block; } .chart text { fill: var(--ink); font-size: 13px; }
 .wide .chart { min-width: 420px; }
-.chart .small { font-size: 10.5px; fill: var(--ink); } .chart .cell { fill: var(--line); fill-opacity: .35; }
-.bad { fill: var(--bad); } .good { fill: var(--good); } .on { fill: var(--ink); } .off { fill: var(--line); }
+.chart .small { font-size: 10.5px; fill: var(--ink); } .chart .cell { fill: var(--line);
+  fill-opacity: .35; }
+.bad { fill: var(--bad); } .good { fill: var(--good); } .on { fill: var(--ink); }
+  .off { fill: var(--line); }
 .grid line, line.grid { stroke: var(--line); } line.dashed { stroke: var(--soft); stroke-dasharray: 4 3; }
-polyline { fill: none; stroke-width: 2; stroke-linejoin: round; } .rest.bar { fill: var(--soft); opacity: .55; }
-.mark { opacity: .82; } .ring { fill: none; stroke: currentColor; stroke-width: 1.6; } .disc { opacity: .75; }
+polyline { fill: none; stroke-width: 2; stroke-linejoin: round; } .pair {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 24px; }
+.cut { stroke: var(--page); stroke-width: 3; stroke-dasharray: 5 2; } .rest.bar { fill: var(--soft);
+  opacity: .55; }
+.mark { opacity: .82; } .ring { fill: none; stroke: currentColor; stroke-width: 1.6; }
+  .disc { opacity: .75; }
 .plain { fill: var(--ink); color: var(--ink); }
 """ + "".join(
-    f".c{n} {{ fill: var(--c{n}); color: var(--c{n}); }} .c{n} polyline {{ stroke: var(--c{n}); fill: none; }}\n"
+    f".c{n} {{ fill: var(--c{n}); color: var(--c{n}); }} .c{n} polyline {{ stroke: var(--c{n}); }}\n"
     for n in range(10)
 )

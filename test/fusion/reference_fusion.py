@@ -4,10 +4,10 @@ For live sensor i of modality m with embedding e_i, evidence log s_i, and class 
 
     c_i     = A e_i,  kappa_i = exp(log s_i + b_m),  p_i = softmax(kappa_i c_i)
     h_i     = (1 - eps_m) p_i,  r_i = h_i + eps_m / K,  eps_m = 0.01 + 0.98 sigmoid(b'_m)
-    P_i     = 1/2 softmax(sum_j log r_j) + 1/2 softmax(sum_{j != i} log r_j)
-    w_i     = q_i sum_y P_i(y) h_i(y),  fused = normalise(sum_i w_i e_i)
+    P       = softmax(sum_i log r_i)
+    w_i     = q_i sum_y P(y) h_i(y),  fused = normalise(sum_i w_i e_i)
 
-Sums over j run over live sensors.
+Sums over i run over live sensors.
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ class ReferenceFusion:
         kappa = np.exp(inputs["evidence"][rows].astype(np.float64) + self._parameters.log_sharpness[modality])
         eps = 0.01 + 0.98 / (1 + np.exp(-self._parameters.fault_logit[modality]))
         h = (1 - eps[:, None]) * _softmax(kappa[:, None] * c)
-        log_r = np.log(h + eps[:, None] / c.shape[1])
-        everybody = log_r.sum(axis=0)
-        consensus = 0.5 * _softmax(everybody)[None] + 0.5 * _softmax(everybody[None] - log_r)
+        consensus = _softmax(np.log(h + eps[:, None] / c.shape[1]).sum(axis=0))
         w = inputs["quality"][rows] * (consensus * h).sum(axis=1)
         fused = w @ e
         weights = np.zeros(len(inputs["mask"]), np.float32)
