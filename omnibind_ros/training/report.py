@@ -439,7 +439,7 @@ th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); white-sp
 .grid line, line.grid { stroke: var(--line); } line.dashed { stroke: var(--soft); stroke-dasharray: 4 3; }
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round; } .pair {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 24px; }
-.cut { stroke: var(--page); stroke-width: 3; stroke-dasharray: 5 2; } .rest.bar { fill: var(--soft);
+.cut { opacity: .3 !important; } .rest.bar { fill: var(--soft);
   opacity: .55; }
 .mark { opacity: .82; } .ring { fill: none; stroke: currentColor; stroke-width: 1.6; }
   .disc { opacity: .75; }

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
@@ -65,14 +67,38 @@ def test_it_is_the_formula(n, seed):
     np.testing.assert_allclose(fused, expected["fused"], atol=1e-5)
 
 
-def test_order_does_not_matter():
-    model, inputs = a_model(), a_set(6)
-    order = np.random.default_rng(1).permutation(8)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_order_does_not_matter(seed, n):
+    model, inputs = a_model(), a_set(n, seed=seed)
+    order = np.random.default_rng(seed).permutation(8)
     shuffled = {name: value if name == "centres" else value[order] for name, value in inputs.items()}
     fused, weights = run(model, inputs)
     fused_too, weights_too = run(model, shuffled)
+    np.testing.assert_allclose(fused, fused_too, atol=1e-5)
+    np.testing.assert_allclose(weights[order], weights_too, atol=1e-5)
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_weights_are_shares_of_the_live_sensors_and_the_answer_a_unit_vector(seed, n):
+    inputs = a_set(n, seed=seed)
+    fused, weights = run(a_model(), inputs)
+    assert (weights >= 0).all()
+    assert not weights[n:].any()
+    assert weights.sum() == pytest.approx(1, abs=1e-4)
+    assert np.linalg.norm(fused) == pytest.approx(1, abs=1e-4)
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 7), evidence=st.floats(-10, 10))
+@settings(max_examples=30, deadline=None)
+def test_what_is_not_live_does_not_matter(seed, n, evidence):
+    inputs = a_set(n, seed=seed)
+    fused, weights = run(a_model(), inputs)
+    inputs["evidence"][n:], inputs["modality"][n:], inputs["quality"][n:] = evidence, 1, 1
+    fused_too, weights_too = run(a_model(), inputs)
     np.testing.assert_allclose(fused, fused_too, atol=1e-6)
-    np.testing.assert_allclose(weights[order], weights_too, atol=1e-6)
+    np.testing.assert_allclose(weights, weights_too, atol=1e-6)
 
 
 def test_one_sensor_is_left_as_it_is():
