@@ -93,19 +93,14 @@ def compare(
         if len(subset) < 2 or few is None:
             continue
         for sensor, modality in enumerate(subset):
-            for number, corruption in enumerate(_possible(corrupted[modality], modality), start=1):
+            for number in np.unique(corrupted[modality].kind[corrupted[modality].kind > 0]):
+                corruption = CORRUPTIONS[modality][number - 1].__name__
                 sets = few.corrupted(sensor, number, rng)
                 outcomes.append(_judge(sets, few, subset, "corrupted", sensor, corruption, fuse, rules))
             if len(subset) >= LEAST_FOR_STUCK:
                 sets = few.stuck(sensor, rng)
                 outcomes.append(_judge(sets, few, subset, "stuck", sensor, "stuck", fuse, rules))
     return outcomes
-
-
-def _possible(pool: Pool, modality: str) -> list[str]:
-    if pool.embeddings.shape[1] == 1:
-        return []
-    return [corruption.__name__ for corruption in CORRUPTIONS.get(modality, ())]
 
 
 def _judge(
@@ -120,7 +115,7 @@ def _judge(
 ) -> Outcomes:
     drawn, rows = len(sets), draw.rows
     if sensor is not None:
-        counts = (sets.mask[:, sensor] > 0) & (sets.mask.sum(axis=1) >= 2)
+        counts = sets.bad[:, sensor] & (sets.mask[:, sensor] > 0) & (sets.mask.sum(axis=1) >= 2)
         sets, rows = sets.where(counts), rows[counts]
     scores, weights = fuse(sets)
     answers = scores.argmax(axis=1) if len(sets) else np.zeros(0, np.int64)

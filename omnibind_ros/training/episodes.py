@@ -145,15 +145,18 @@ class SubsetDraw:
 
     def clean(self) -> Episodes:
         """Nothing is wrong."""
-        return self._gather(self.rows, np.zeros_like(self.rows), None)
+        return self._gather(self.rows, np.zeros_like(self.rows), None, False)
 
     def corrupted(self, sensor: int, kind: int, rng: np.random.Generator) -> Episodes:
-        """Sensor number `sensor` suffers from corruption `kind` (see `Pool.kind`), at any strength."""
+        """Sensor number `sensor` suffers from corruption `kind` (see `Pool.kind`), at any strength.
+
+        A recording without such a version is shown as it is, and is not `bad`.
+        """
         pool, version = self.pools[sensor], np.zeros_like(self.rows)
         of_kind = pool.kind[self.rows[:, sensor]] == kind  # [B, V]
         lottery = rng.random(of_kind.shape) * of_kind
         version[:, sensor] = lottery.argmax(axis=1)
-        return self._gather(self.rows, version, sensor)
+        return self._gather(self.rows, version, sensor, of_kind.any(axis=1))
 
     def stuck(self, sensor: int, rng: np.random.Generator) -> Episodes:
         """Sensor number `sensor` still shows a recording of another class."""
@@ -163,12 +166,18 @@ class SubsetDraw:
         for k in np.unique(shown):
             here = shown == k
             rows[here, sensor] = of[k][rng.integers(len(of[k]), size=here.sum())]
-        return self._gather(rows, np.zeros_like(rows), sensor)
+        return self._gather(rows, np.zeros_like(rows), sensor, True)
 
-    def _gather(self, rows: NDArray[np.int64], version: NDArray[np.int64], bad: int | None) -> Episodes:
+    def _gather(
+        self,
+        rows: NDArray[np.int64],
+        version: NDArray[np.int64],
+        sensor: int | None,
+        bad: NDArray[np.bool_] | bool,
+    ) -> Episodes:
         is_bad = np.zeros(rows.shape, bool)
-        if bad is not None:
-            is_bad[:, bad] = True
+        if sensor is not None:
+            is_bad[:, sensor] = bad
         local = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
         episodes = _gather(self.pools, _Draw(self.labels, local, rows, version, is_bad))
         episodes.modality[:] = self.ids

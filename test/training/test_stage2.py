@@ -22,13 +22,20 @@ def test_it_beats_the_mean_when_a_sensor_is_corrupted_and_keeps_the_clean(traine
     fresh = pools(50)
     for bad_share in (0.0, 1.0):
         episodes = draw_episodes(
-            fresh, 800, 3, np.random.default_rng(3), bad_share=bad_share, generic_share=0, repeat_share=0
+            fresh,
+            800,
+            3,
+            np.random.default_rng(3),
+            bad_share=bad_share,
+            stuck_share=0,
+            generic_share=0,
+            repeat_share=0,
         )
         fused, weights = fuse(trained, episodes, [0, 1, 2, 3], CENTRES)
         mean = (episodes.embeddings * episodes.mask[..., None]).sum(axis=1)
         by_fusion, by_mean = ((x @ CENTRES.T).argmax(axis=1) == episodes.labels for x in (fused, mean))
         if bad_share:
-            assert by_fusion.mean() > by_mean.mean() + 0.02
+            assert 1 - by_fusion.mean() < 0.6 * (1 - by_mean.mean())
             badly = episodes.bad & (episodes.mask > 0) & (episodes.strength > 0.7)
             assert weights[badly].mean() < 0.5 * weights[(episodes.mask > 0) & ~episodes.bad].mean()
         else:
@@ -51,7 +58,7 @@ def test_a_modality_it_never_met_is_fused_through_the_generic_token():
     fused, _ = fuse(model, sets, [0, 1, 2, 2], CENTRES)
     mean = (sets.embeddings * sets.mask[..., None]).sum(axis=1)
     by_fusion, by_mean = ((x @ CENTRES.T).argmax(axis=1) == sets.labels for x in (fused, mean))
-    assert by_fusion.mean() > by_mean.mean() + 0.02
+    assert 1 - by_fusion.mean() < 0.6 * (1 - by_mean.mean())
 
 
 def test_calibration_is_surer_the_more_sensors_agree_and_refuses_what_is_none_of_them(trained):
