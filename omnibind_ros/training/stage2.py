@@ -25,7 +25,6 @@ from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.training.episodes import Episodes, draw_episodes
 from omnibind_ros.training.pools import Pool
 
-
 _SHRINK = 0.03
 """A modality differs from the generic token only as far as the recordings insist."""
 
