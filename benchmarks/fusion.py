@@ -1,9 +1,10 @@
-"""Is adaptive fusion worth it? Its error against static rules, on recordings that nothing was trained on.
+"""What adaptive fusion makes of what it never met: corruptions, and modalities.
 
     python benchmarks/fusion.py runs/digits --root ../shared/data
 
-Sets of two or more sensors that show one class, drawn from the test split with the split students of a run;
-clean, and with one sensor corrupted on the raw level (strength 0.1 to 1) or stuck on another class.
+The split students of a run, on the test split. Corruptions: evidence heads and fusion are trained on one half
+of the kinds of each modality and judged on the other half, and the other way round. Modalities: fusion is
+trained without one, which then speaks through the generic token. `omnibind evaluate` measures all the rest.
 """
 
 from __future__ import annotations
@@ -12,86 +13,170 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import logging
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
+from omnibind_ros.data.corrupt import CORRUPTIONS
 from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.data.simulated import simulated_recordings
 from omnibind_ros.data.splits import select
-from omnibind_ros.fusion.calibration import softmax
+from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
+from omnibind_ros.models.evidence import SureEncoder
 from omnibind_ros.sensors.adaptor import make_adaptor
-from omnibind_ros.training.episodes import Episodes, draw_episodes
+from omnibind_ros.training.comparison import ADAPTIVE, Outcomes, accuracies, compare
+from omnibind_ros.training.episodes import Episodes
+from omnibind_ros.training.evidence import embedder, train_evidence
 from omnibind_ros.training.fit import Machine
-from omnibind_ros.training.pools import make_pool
+from omnibind_ros.training.pools import Pool, make_pool
+from omnibind_ros.training.rules import static_rules
 from omnibind_ros.training.run import TrainingRun
-from omnibind_ros.training.stage2 import fuse
+from omnibind_ros.training.stage2 import FusionPlan, fuse, train_fusion
 
-SHARPNESS = 14.0
-"""Of a single sensor's softmax, where a rule needs one: what fusion training starts from."""
+MOST = 200
+"""Recordings of a modality and split."""
+
+PER_CLASS = 4
+SIMULATED = 25
 
 
-def votes(episodes: Episodes, centres: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-    """What each static rule scores, [B, K]."""
-    cosines = episodes.embeddings.astype(np.float64) @ centres.T
-    beliefs = softmax(SHARPNESS * cosines)
-    live = episodes.mask[..., None]
-    surest = (beliefs.max(axis=2) * episodes.mask).argmax(axis=1)
-    return {
-        "mean of embeddings": (cosines * live).sum(axis=1),
-        "mean of probabilities": (beliefs * live).sum(axis=1),
-        "most confident sensor": beliefs[np.arange(len(beliefs)), surest],
-    }
+class Bench:
+    """Pools of one run, for whatever kinds of corruption training may meet."""
+
+    def __init__(self, run: TrainingRun, seed: int) -> None:
+        self.run, self.seed = run, seed
+        self.modalities = tuple(m for m in run.recipe.modalities if run.recordings(m))
+        self.centres = run.anchors.centres
+
+    def trained_on(self, kinds: dict[str, list[int]] | None) -> tuple[dict[str, Pool], dict[str, Pool]]:
+        """Pools of the dev split (those kinds) and of the test split (all kinds)."""
+        dev, test = {}, {}
+        for modality in self.modalities:
+            own = None if kinds is None else kinds[modality]
+            encoder, adaptor = self._encoder(modality, own), make_adaptor(modality)
+            names, all_kinds = self.run.recipe.label_names, len(CORRUPTIONS[modality])
+            dev[modality] = make_pool(
+                embedder(encoder), adaptor, self._some(modality, "dev"), names, kinds=own, seed=self.seed
+            )
+            test[modality] = make_pool(
+                embedder(encoder),
+                adaptor,
+                self._some(modality, "test"),
+                names,
+                versions=5 * all_kinds,
+                seed=self.seed,
+            )
+        return dev, test
+
+    def judge(
+        self,
+        model: AdaptiveFusionModel,
+        ids: list[int],
+        test: dict[str, Pool],
+        keep: Callable[[Outcomes], bool],
+    ) -> dict[str, float]:
+        """Error of each rule, one sensor corrupted, over the outcomes to keep."""
+
+        def adaptive(sets: Episodes) -> tuple[np.ndarray, np.ndarray]:
+            fused, weights = fuse(model, sets, ids, self.centres)
+            return fused @ self.centres.T, weights
+
+        outcomes = compare(
+            test,
+            test,
+            adaptive,
+            static_rules(self.centres),
+            clean_per_class=1,
+            bad_per_class=PER_CLASS,
+            seed=self.seed,
+        )
+        judged = [o for o in outcomes if o.condition == "corrupted" and keep(o)]
+        return {rule: 1 - accuracy for rule, accuracy in accuracies(judged).items()}
+
+    def train(self, pools: dict[str, Pool], names: tuple[str, ...]) -> AdaptiveFusionModel:
+        """Fusion of the modalities `names`."""
+        return train_fusion(pools, names, self.centres, FusionPlan(), seed=self.seed, progress=False)
+
+    def _some(self, modality: str, split: str) -> list:
+        known = [
+            r for r in select(self.run.recordings(modality), self.run.recipe, split) if r.label is not None
+        ]
+        few = [known[i] for i in np.random.default_rng(self.seed).permutation(len(known))[:MOST]]
+        return few + self._simulated(modality, 1) if split == "dev" else few
+
+    def _simulated(self, modality: str, seed: int) -> list:
+        recipe = self.run.recipe.model_copy(update={"simulated": {modality: SIMULATED}})
+        return simulated_recordings(recipe, modality, seed)
+
+    def _encoder(self, modality: str, kinds: list[int] | None) -> SureEncoder:
+        if kinds is None:
+            return self.run.encoder(modality, "split")
+        student = self.run.student(modality, "split")
+        recordings = select(self.run.recordings(modality), self.run.recipe, "train")
+        head = train_evidence(
+            student,
+            make_adaptor(modality),
+            recordings + self._simulated(modality, 0),
+            self.run.recipe.label_names,
+            self.centres,
+            kinds=kinds,
+        )
+        return SureEncoder(student, head).eval()
+
+
+def show(title: str, errors: dict[str, float]) -> None:
+    """One line: error % of each rule, and how many errors of the best static one are avoided."""
+    best = min(error for rule, error in errors.items() if rule != ADAPTIVE)
+    cut = 1 - errors[ADAPTIVE] / best if best else float("nan")
+    print(
+        f"{title}: " + ", ".join(f"{r} {100 * e:.2f}" for r, e in errors.items()) + f"; cut {100 * cut:.0f} %"
+    )
 
 
 def main(
     run_folder: Annotated[Path, typer.Argument(help="A run of `omnibind train all`.")],
     root: Annotated[Path, typer.Option(envvar="OMNIBIND_DATA", help="Folder of recordings.")],
     recipe: str = "digits",
-    count: Annotated[int, typer.Option(help="Sets of sensors.")] = 6000,
     seed: int = 11,
 ) -> None:
     """Print the error of each rule, %."""
-    run = TrainingRun(load_recipe(recipe), root, run_folder, machine=Machine(progress=False))
-    model, _ = run.fusion()
-    centres = run.anchors.centres
-    with_recordings = [m for m in run.recipe.modalities if run.recordings(m)]
-    pools = {
-        m: make_pool(
-            run.student(m, "split"),
-            make_adaptor(m),
-            [r for r in select(run.recordings(m), run.recipe, "test") if r.label is not None],
-            run.recipe.label_names,
-            seed=seed,
-        )
-        for m in with_recordings
-    }
-    ids = [*(run.recipe.modalities.index(m) for m in with_recordings), len(run.recipe.modalities)]
-    conditions = {"clean": (0.0, 0.0), "one corrupted": (1.0, 0.0), "one stuck, of 3 or more": (1.0, 1.0)}
-    print(" | ".join(["error %", *conditions]))
-    errors: dict[str, list[float]] = {}
-    for name, (bad_share, stuck_share) in conditions.items():
-        episodes = draw_episodes(
-            pools,
-            count,
-            len(pools),
-            np.random.default_rng(seed),
-            bad_share=bad_share,
-            stuck_share=stuck_share,
-            generic_share=0.0,
-            repeat_share=0.0,
-        )
-        least = 3 if "3" in name else 2
-        judged = (episodes.mask.sum(axis=1) >= least) & (episodes.bad.sum(axis=1) == bad_share)
-        scores: dict[str, NDArray[np.floating]] = dict(votes(episodes, centres))
-        scores["adaptive fusion"] = fuse(model, episodes, ids, centres)[0] @ centres.T
-        for rule, score in scores.items():
-            wrong = score.argmax(axis=1) != episodes.labels
-            errors.setdefault(rule, []).append(100 * float(wrong[judged].mean()))
-    for rule, row in errors.items():
-        print(" | ".join([rule, *(f"{error:.2f}" for error in row)]))
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+    bench = Bench(TrainingRun(load_recipe(recipe), root, run_folder, machine=Machine(progress=False)), seed)
+    names = bench.modalities
+    ids = list(range(len(names) + 1))
+
+    dev, test = bench.trained_on(None)
+    full = bench.train(dev, names)
+    for hidden in names:
+        rest = tuple(m for m in names if m != hidden)
+        model = bench.train({m: dev[m] for m in rest}, rest)
+        own = [len(rest) if m == hidden else rest.index(m) for m in names]
+        both = [
+            bench.judge(m, i, test, lambda o, hidden=hidden: hidden in o.subset)
+            for m, i in ((full, ids), (model, [*own, len(rest)]))
+        ]
+        best = min(error for rule, error in both[0].items() if rule != ADAPTIVE)
+        kept = (best - both[1][ADAPTIVE]) / (best - both[0][ADAPTIVE])
+        print(f"{hidden} hidden from fusion training: {100 * kept:.0f} % of the gain kept")
+    show("all kinds known", bench.judge(full, ids, test, lambda o: True))
+
+    for part in (0, 1):
+        seen = {m: [k for k in range(1, len(CORRUPTIONS[m]) + 1) if k % 2 == part] for m in names}
+        unseen = {m: {c.__name__ for k, c in enumerate(CORRUPTIONS[m], 1) if k % 2 != part} for m in names}
+        dev, test = bench.trained_on(seen)
+        model = bench.train(dev, names)
+        for title, only in (("", names), (", without thermal", tuple(m for m in names if m != "thermal"))):
+
+            def keep(o: Outcomes, only: tuple[str, ...] = only) -> bool:
+                return o.kind in unseen[o.bad] and set(o.subset) <= set(only)  # noqa: B023
+
+            show(f"half {part + 1} of the kinds never met{title}", bench.judge(model, ids, test, keep))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""`omnibind evaluate`: how good is a bundle on recordings, sensor by sensor and for every subset of them?"""
+"""`omnibind evaluate`: how good is a bundle on recordings, sensor by sensor and for every subset of them?
+
+The JSON file holds everything (`training.evaluation.Evaluation.to_json`), the screen the gist.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,13 @@ def evaluate(
     root: options.DataRoot = None,
     split: Annotated[WhichSplit, typer.Option(help="Which recordings.")] = WhichSplit.test,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores to this file.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the episodes that subsets are judged on.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the sets that subsets are judged on.")] = 0,
+    learned: Annotated[
+        bool,
+        typer.Option("--learned", help="Learned rivals, too, from the dev split (needs torch)."),
+    ] = False,
 ) -> None:
-    """Measure a bundle as a robot runs it: ONNX encoders and fusion, no training code.
+    """Measure a bundle as a robot runs it: each sensor alone, every subset, clean and with a sensor gone bad.
 
     A bundle that was trained on all recordings (as the shipped one is) has seen the test split too: its
     held-back figures are in its manifest.
@@ -51,14 +58,17 @@ def evaluate(
     if json_file and not json_file.parent.is_dir():
         raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
     plan, loaded = load_recipe(recipe), Bundle.load(bundle)
-    recordings = select(read_recordings(plan, root), plan, split.value)
+    everything = read_recordings(plan, root)
+    recordings = select(everything, plan, split.value)
     if not recordings:
         raise ConfigError(f"the {split.value} split of recipe {plan.name!r} is empty below {root}")
-    scores = evaluate_bundle(loaded, plan, recordings, seed=seed)
+    learn_from = select(everything, plan, "dev") if learned else []
+    scores = evaluate_bundle(loaded, plan, recordings, learn_from=learn_from, seed=seed)
     seen = loaded.manifest.provenance.trained_on in ("all", split.value)
     if json_file is not None:
         json_file.write_text(json.dumps({**scores.to_json(), "seen_in_training": seen}, indent=2) + "\n")
     Console().print(_table(scores))
+    Console().print(_rules(scores))
     if seen:
         typer.echo(
             f"Bundle {loaded.name!r} was trained on these recordings; what it scores on held-back ones is in "
@@ -84,4 +94,13 @@ def _table(scores: Evaluation) -> Table:
         table.add_row(
             f"   hardest: {' + '.join(worst.modalities)}", f"{100 * worst.accuracy:.2f}", str(worst.n)
         )
+    return table
+
+
+def _rules(scores: Evaluation) -> Table:
+    conditions = scores.tables["conditions"]
+    table = Table("error %, two sensors or more", *conditions, title="rules of fusion on the same embeddings")
+    rules = next(iter(conditions.values()))["accuracy"] if conditions else {}
+    for rule in rules:
+        table.add_row(rule, *(f"{100 * (1 - c['accuracy'][rule]):.2f}" for c in conditions.values()))
     return table

@@ -44,6 +44,7 @@ COMMANDS = {
     "play": Command("Publish recordings, simulated sensors or a ROS 2 bag at their real rate."),
     "data": Command("Check recordings against a recipe: how many of what, and what is wrong."),
     "evaluate": Command("Accuracy of a bundle on recordings, by modality and for every subset."),
+    "report": Command("One page of charts of a run's or a bundle's evaluation."),
     "build": Command("Build TensorRT plans of a bundle's encoders for this machine."),
     "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),
     "ablate": Command("What each part of training is worth on a few recordings.", "train"),

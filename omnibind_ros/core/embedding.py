@@ -25,7 +25,8 @@ class Embedding:
         stamp: when the sample ended, ns since the epoch (the sensor's stamp, not the encoder's).
         space: `Space.tag` of the space the vector lives in.
         quality: signal checks of the sample, 0 (useless) to 1 (nothing to complain about).
-        evidence: log of the encoder's output norm before normalisation; how sure the encoder is.
+        evidence: how sure the encoder is: log of the scale s at which softmax(s cosines) is as sure as it is
+            right; where nothing better is known, log of the output's norm before normalisation.
         frame_id: the sensor's coordinate frame, passed through.
     """
 

@@ -1,4 +1,4 @@
-"""What goes wrong with sensors, on the raw level: covered, noisy, clipped, flooded, half dead.
+"""What goes wrong with sensors, on the raw level: covered, noisy, clipped, flooded, half dead, late.
 
 Fusion learns from these whom to believe. `strength` runs from 0 (untouched) to 1 (nothing usable left).
 """
@@ -44,6 +44,11 @@ def occlude_image(pixels: NDArray[np.uint8], strength: float, rng: np.random.Gen
     return np.asarray(covered)
 
 
+def noise_image(pixels: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The noise of a sensor turned up in the dark."""
+    return _to_uint8(pixels + 150 * strength * rng.standard_normal(pixels.shape, np.float32))
+
+
 def babble_audio(
     sound: NDArray[np.float32], strength: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
@@ -65,6 +70,20 @@ def gap_audio(sound: NDArray[np.float32], strength: float, rng: np.random.Genera
     """A loose contact: parts are missing."""
     blocks = rng.random(len(sound) // 240 + 1) >= strength * 0.95
     return np.asarray(sound * np.repeat(blocks, 240)[: len(sound)], np.float32)
+
+
+def mute_audio(sound: NDArray[np.float32], strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Covered: up to 60 dB quieter, while the microphone's own noise stays 40 dB below full level."""
+    level = float(np.sqrt(np.mean(sound**2)))
+    noise = 0.01 * level * rng.standard_normal(len(sound), np.float32)
+    return _to_sound(sound * 10 ** (-3 * strength) + noise)
+
+
+def late_audio(sound: NDArray[np.float32], strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Shifted in time: the beginning is over, the room goes on."""
+    lost = round(0.8 * strength * len(sound))
+    quiet = 1e-3 * rng.standard_normal(lost).astype(np.float32)
+    return np.concatenate([sound[lost:], quiet])
 
 
 def storm_events(events: Events, strength: float, rng: np.random.Generator) -> Events:
@@ -89,6 +108,15 @@ def lose_events(events: Events, strength: float, rng: np.random.Generator) -> Ev
     return Events(events.x[keep], events.y[keep], events.t[keep], events.p[keep], events.width, events.height)
 
 
+def late_events(events: Events, strength: float, rng: np.random.Generator) -> Events:
+    """Shifted in time: what moved first is not in the window."""
+    if not len(events):
+        return events
+    begin, end = int(events.t[0]), int(events.t[-1])
+    keep = events.t >= begin + 0.8 * strength * (end - begin)
+    return Events(events.x[keep], events.y[keep], events.t[keep], events.p[keep], events.width, events.height)
+
+
 def dead_taxels(
     frames: NDArray[np.float32], strength: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
@@ -103,6 +131,20 @@ def noisy_taxels(
     """Crosstalk: spikes out of nowhere."""
     noise = rng.random(frames.shape, np.float32) < 0.012 * strength
     return np.maximum(frames, noise.astype(np.float32))
+
+
+def pressed_taxels(
+    frames: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Taxels that feel a touch all the time."""
+    pressed = rng.random(frames.shape[1:]) < 0.3 * strength
+    return np.maximum(frames, pressed.astype(np.float32))
+
+
+def late_touch(frames: NDArray[np.float32], strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Shifted in time: the stroke has begun before the first frame."""
+    lost = round(0.8 * strength * len(frames))
+    return np.asarray(np.concatenate([frames[lost:], np.zeros_like(frames[:lost])]), np.float32)
 
 
 def drift_thermal(
@@ -121,6 +163,27 @@ def noisy_thermal(
     return picture + (1.5 * strength * float(np.ptp(picture)) * rng.standard_normal(picture.shape)).astype(
         np.float32
     )
+
+
+def cover_thermal(
+    picture: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Something as warm as the scene in front of the lens."""
+    height, width = picture.shape
+    h, w = max(1, round(height * strength)), max(1, round(width * strength))
+    top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
+    covered = picture.copy()
+    covered[top : top + h, left : left + w] = rng.uniform(picture.min(), picture.max())
+    return np.asarray(covered)
+
+
+def fade_thermal(
+    picture: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Everything takes on one temperature until the sensor's noise is all that is left."""
+    mean, spread = float(picture.mean()), float(np.ptp(picture))
+    noise = 0.02 * spread * rng.standard_normal(picture.shape)
+    return np.asarray(mean + (picture - mean) * (1 - 0.98 * strength) + noise, np.float32)
 
 
 def noisy_points(
@@ -172,13 +235,31 @@ def drifting_series(
     return _to_float(values + 4 * strength * np.ptp(values, axis=0) * slope)
 
 
+def stray_points(
+    points: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Dust and reflections: up to three stray points for each of the cloud, in a box half as large again."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.25 * float((high - low).max())
+    stray = rng.uniform(low - margin, high + margin, (round(3 * strength * len(points)), 3))
+    return np.concatenate([points, stray.astype(np.float32)])
+
+
+def thin_points(
+    points: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """A dark surface: few points come back, from anywhere."""
+    keep = max(8, round(len(points) * (1 - 0.97 * strength)))
+    return points[np.sort(rng.permutation(len(points))[:keep])]
+
+
 CORRUPTIONS: dict[str, tuple[Corrupt, ...]] = {
-    "image": (dim_image, blur_image, expose_image, occlude_image),
-    "audio": (babble_audio, clip_audio, gap_audio),
-    "event": (storm_events, hot_pixels, lose_events),
-    "touch": (dead_taxels, noisy_taxels),
-    "thermal": (drift_thermal, noisy_thermal),
-    "point_cloud": (noisy_points, sparse_points),
+    "image": (dim_image, blur_image, expose_image, occlude_image, noise_image),
+    "audio": (babble_audio, clip_audio, gap_audio, mute_audio, late_audio),
+    "event": (storm_events, hot_pixels, lose_events, late_events),
+    "touch": (dead_taxels, noisy_taxels, pressed_taxels, late_touch),
+    "thermal": (drift_thermal, noisy_thermal, cover_thermal, fade_thermal),
+    "point_cloud": (noisy_points, sparse_points, stray_points, thin_points),
     "series": (noisy_series, dead_channels, held_series, drifting_series),
 }
 """The corruptions by the modality of the adaptor; text has none."""

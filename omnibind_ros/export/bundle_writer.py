@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from omnibind_ros.core.space import Space
 from omnibind_ros.data.recipe import Recipe
@@ -21,7 +22,6 @@ from omnibind_ros.fusion.label_bank import LabelBank
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.inference.manifest import BundleFile, Manifest
 from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
-from omnibind_ros.models.student import Student
 from omnibind_ros.sensors.adaptor import SensorAdaptor
 
 _SIMULATED = {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.simulation"}
@@ -29,9 +29,9 @@ _SIMULATED = {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """A student together with the adaptor whose preprocessing it was trained on."""
+    """A student (with its evidence head) and the adaptor whose preprocessing it was trained on."""
 
-    student: Student
+    student: nn.Module
     adaptor: SensorAdaptor
     metrics: dict[str, Any]
 

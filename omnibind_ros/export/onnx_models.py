@@ -9,16 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
-from omnibind_ros.models.student import Student
 
 OPSET = 17
 """TensorRT 8.6, the oldest supported, reads ONNX up to this operator set."""
 
 
 class _EncoderGraph(nn.Module):
-    """A student with the outputs a bundle asks for: `embedding` [1,D], `evidence` [1]."""
+    """An encoder with the outputs a bundle asks for: `embedding` [1,D], `evidence` [1]."""
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: nn.Module) -> None:
         super().__init__()
         self.student = student
 
@@ -27,7 +26,7 @@ class _EncoderGraph(nn.Module):
         return embedding, evidence.reshape(1)
 
 
-def export_student(student: Student, input_shape: tuple[int, ...], input_name: str, path: Path) -> None:
+def export_student(student: nn.Module, input_shape: tuple[int, ...], input_name: str, path: Path) -> None:
     """Write one encoder for inputs of `input_shape` (batch axis of 1 included)."""
     graph = _EncoderGraph(student).eval()
     _export(graph, (torch.zeros(input_shape),), [input_name], ["embedding", "evidence"], path)

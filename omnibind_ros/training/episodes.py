@@ -7,39 +7,26 @@ they saw before (a recording of another class).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibind_ros.training.pools import NO_LABEL, Pool
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Embeddings of one modality to draw from.
-
-    Attributes:
-        clean, clean_evidence: [N, D] and [N] of the recordings as they are.
-        corrupted, corrupted_evidence, corrupted_quality: [N, V, D], [N, V] and [N, V]: V versions of each.
-        labels: int64 [N].
-    """
-
-    clean: NDArray[np.float32]
-    clean_evidence: NDArray[np.float32]
-    corrupted: NDArray[np.float32]
-    corrupted_evidence: NDArray[np.float32]
-    corrupted_quality: NDArray[np.float32]
-    labels: NDArray[np.int64]
+_ABSENT = -1
 
 
 @dataclass(frozen=True, eq=False)
 class Episodes:
-    """A batch of sets, padded to `max_sensors` N.
+    """A batch of B sets, padded to N sensors.
 
     Attributes:
         embeddings: float32 [B, N, D]; evidence, quality, mask: float32 [B, N]; modality: int64 [B, N].
         labels: int64 [B].
         bad: bool [B, N], the corrupted or stuck sensors.
+        strength: float32 [B, N] of the corruption; 0 where there is none.
     """
 
     embeddings: NDArray[np.float32]
@@ -48,6 +35,30 @@ class Episodes:
     modality: NDArray[np.int64]
     mask: NDArray[np.float32]
     labels: NDArray[np.int64]
+    bad: NDArray[np.bool_]
+    strength: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Episodes:
+        """Some of the sets."""
+        return Episodes(**{name: values[keep] for name, values in vars(self).items()})
+
+
+def join(parts: Sequence[Episodes]) -> Episodes:
+    """Batches of sets of the same size, one after the other."""
+    return Episodes(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])})
+
+
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """Which version of which recording each sensor shows: all int64 [B, N], modality `_ABSENT` = none."""
+
+    labels: NDArray[np.int64]
+    modality: NDArray[np.int64]
+    row: NDArray[np.int64]
+    version: NDArray[np.int64]
     bad: NDArray[np.bool_]
 
 
@@ -61,99 +72,187 @@ def draw_episodes(
     stuck_share: float = 0.2,
     generic_share: float = 0.1,
     repeat_share: float = 0.3,
-    modalities: tuple[str, ...] | None = None,
 ) -> Episodes:
-    """Draw `count` sets of one class each.
+    """Draw `count` sets of one class each, of random modalities.
 
     Args:
         pools: by modality, in the order of the fusion model's ids.
-        bad_share: episodes in which at least one of two or more sensors is bad.
+        bad_share: episodes in which at least one of two or more sensors is bad, up to half of them.
         stuck_share: of the bad sensors, how many are stuck rather than corrupted.
         generic_share: sensors whose modality is hidden behind the generic id, so that it learns too.
         repeat_share: episodes in which a modality may occur more than once.
-        modalities: draw exactly these; otherwise a random subset a set.
     """
-    names = list(pools)
-    dim = next(iter(pools.values())).clean.shape[1]
-    episodes = Episodes(
-        np.zeros((count, max_sensors, dim), np.float32),
-        np.zeros((count, max_sensors), np.float32),
-        np.zeros((count, max_sensors), np.float32),
-        np.zeros((count, max_sensors), np.int64),
-        np.zeros((count, max_sensors), np.float32),
-        np.zeros(count, np.int64),
-        np.zeros((count, max_sensors), bool),
-    )
-    rows_of = {m: {k: np.flatnonzero(p.labels == k) for k in np.unique(p.labels)} for m, p in pools.items()}
-    classes = (
-        sorted(set().union(*rows_of.values()))
-        if modalities is None
-        else sorted(set.intersection(*(set(rows_of[m]) for m in modalities)))
-    )
-    for b in range(count):
-        label = classes[rng.integers(len(classes))]
-        chosen = (
-            _choose(names, rows_of, label, max_sensors, repeat_share, rng)
-            if modalities is None
-            else list(modalities)
-        )
-        bad = _choose_bad(len(chosen), bad_share, rng)
-        for n, modality in enumerate(chosen):
-            embedding, evidence, quality = _draw(
-                pools[modality], rows_of[modality], label, n in bad, stuck_share, rng
-            )
-            episodes.embeddings[b, n], episodes.evidence[b, n], episodes.quality[b, n] = (
-                embedding,
-                evidence,
-                quality,
-            )
-            # What the signal checks refuse never reaches fusion.
-            episodes.mask[b, n] = quality > 0
-            hidden = rng.random() < generic_share
-            episodes.modality[b, n] = len(names) if hidden else names.index(modality)
-        episodes.labels[b] = label
-        episodes.bad[b, list(bad)] = True
+    rows_of = _rows_by_class(pools)
+    able = np.array([[bool(len(rows)) for rows in by_class] for by_class in rows_of])  # [M, K]
+    classes = np.flatnonzero(able.any(axis=0))
+    labels = classes[rng.integers(len(classes), size=count)]
+    modality = _choose_modalities(able[:, labels].T, max_sensors, repeat_share, rng)
+    sizes = (modality != _ABSENT).sum(axis=1)
+    bad = _choose_bad(sizes, max_sensors, bad_share, rng)
+    stuck = bad & (rng.random(bad.shape) < stuck_share)
+    shown = np.where(stuck, _another_class(able, modality, labels, rng), labels[:, None])
+    row, version = np.zeros_like(modality), np.zeros_like(modality)
+    for m, pool in enumerate(pools.values()):
+        corruptible = pool.embeddings.shape[1] > 1
+        here = (modality == m) & bad & ~stuck
+        bad[here] = corruptible
+        if corruptible:
+            version[here] = rng.integers(1, pool.embeddings.shape[1], here.sum())
+        for k, rows in enumerate(rows_of[m]):
+            here = (modality == m) & (shown == k)
+            if here.any():
+                row[here] = rows[rng.integers(len(rows), size=here.sum())]
+    episodes = _gather(list(pools.values()), _Draw(labels, modality, row, version, bad))
+    episodes.modality[rng.random(bad.shape) < generic_share] = len(pools)
     return episodes
 
 
-def _choose(
-    names: list[str],
-    rows_of: Mapping[str, Mapping[int, NDArray[np.intp]]],
-    label: int,
-    most: int,
-    repeat_share: float,
-    rng: np.random.Generator,
-) -> list[str]:
-    able = [m for m in names if label in rows_of[m]]
-    if rng.random() < repeat_share:
-        return [able[i] for i in rng.integers(0, len(able), rng.integers(1, most + 1))]
-    size = rng.integers(1, min(most, len(able)) + 1)
-    return [able[i] for i in rng.permutation(len(able))[:size]]
+def draw_subset(
+    pools: Mapping[str, Pool], subset: Sequence[str], per_class: int, rng: np.random.Generator
+) -> SubsetDraw | None:
+    """Sets of exactly these modalities, `per_class` of each class that all have; None if there is none."""
+    chosen = [pools[m] for m in subset]
+    rows_of = _rows_by_class({m: pools[m] for m in subset})
+    labels, rows = [], []
+    for k in range(len(rows_of[0])):
+        if all(len(by_class[k]) for by_class in rows_of):
+            labels.append(np.full(per_class, k))
+            rows.append(
+                np.stack(
+                    [by_class[k][rng.integers(len(by_class[k]), size=per_class)] for by_class in rows_of], 1
+                )
+            )
+    if not labels:
+        return None
+    ids = np.array([list(pools).index(m) for m in subset])
+    return SubsetDraw(chosen, ids, np.concatenate(labels), np.concatenate(rows), rows_of)
 
 
-def _choose_bad(size: int, bad_share: float, rng: np.random.Generator) -> set[int]:
-    if size < 2 or rng.random() >= bad_share:
-        return set()
-    return set(rng.permutation(size)[: rng.integers(1, max(2, size // 2 + 1))].tolist())
+@dataclass(frozen=True, eq=False)
+class SubsetDraw:
+    """The same sets, clean or with one of their sensors bad: what is compared is paired.
+
+    Attributes:
+        pools: of the n modalities, whose ids are `ids` [n].
+        labels: [B]; rows: [B, n], which recording each sensor shows.
+    """
+
+    pools: Sequence[Pool]
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    rows_of: list[list[NDArray[np.int64]]]
+
+    def clean(self) -> Episodes:
+        """Nothing is wrong."""
+        return self._gather(self.rows, np.zeros_like(self.rows), None, False)
+
+    def corrupted(self, sensor: int, kind: int, rng: np.random.Generator) -> Episodes:
+        """Sensor number `sensor` suffers from corruption `kind` (see `Pool.kind`), at any strength.
+
+        A recording without such a version is shown as it is, and is not `bad`.
+        """
+        pool, version = self.pools[sensor], np.zeros_like(self.rows)
+        of_kind = pool.kind[self.rows[:, sensor]] == kind  # [B, V]
+        lottery = rng.random(of_kind.shape) * of_kind
+        version[:, sensor] = lottery.argmax(axis=1)
+        return self._gather(self.rows, version, sensor, of_kind.any(axis=1))
+
+    def stuck(self, sensor: int, rng: np.random.Generator) -> Episodes:
+        """Sensor number `sensor` still shows a recording of another class."""
+        rows, of = self.rows.copy(), self.rows_of[sensor]
+        able = np.array([bool(len(r)) for r in of])
+        shown = _another_class(able[None], np.zeros((len(rows), 1), np.int64), self.labels, rng)[:, 0]
+        for k in np.unique(shown):
+            here = shown == k
+            rows[here, sensor] = of[k][rng.integers(len(of[k]), size=here.sum())]
+        return self._gather(rows, np.zeros_like(rows), sensor, True)
+
+    def _gather(
+        self,
+        rows: NDArray[np.int64],
+        version: NDArray[np.int64],
+        sensor: int | None,
+        bad: NDArray[np.bool_] | bool,
+    ) -> Episodes:
+        is_bad = np.zeros(rows.shape, bool)
+        if sensor is not None:
+            is_bad[:, sensor] = bad
+        local = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
+        episodes = _gather(self.pools, _Draw(self.labels, local, rows, version, is_bad))
+        episodes.modality[:] = self.ids
+        return episodes
 
 
-def _draw(
-    pool: Pool,
-    rows: Mapping[int, NDArray[np.intp]],
-    label: int,
-    bad: bool,
-    stuck_share: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], float, float]:
-    if bad and rng.random() < stuck_share and len(rows) > 1:
-        others = [k for k in rows if k != label]
-        label, bad = others[rng.integers(len(others))], False
-    row = rows[label][rng.integers(len(rows[label]))]
-    if not bad:
-        return pool.clean[row], float(pool.clean_evidence[row]), 1.0
-    version = rng.integers(pool.corrupted.shape[1])
-    return (
-        pool.corrupted[row, version],
-        float(pool.corrupted_evidence[row, version]),
-        float(pool.corrupted_quality[row, version]),
+def _rows_by_class(pools: Mapping[str, Pool]) -> list[list[NDArray[np.int64]]]:
+    """Rows of each modality and class, of recordings that the signal checks let pass."""
+    classes = 1 + max((int(p.labels.max(initial=NO_LABEL)) for p in pools.values()), default=NO_LABEL)
+    return [
+        [np.flatnonzero((p.labels == k) & (p.quality[:, 0] > 0)) for k in range(classes)]
+        for p in pools.values()
+    ]
+
+
+def _choose_modalities(
+    able: NDArray[np.bool_], most: int, repeat_share: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """able [B, M] -> modality [B, most], padded with `_ABSENT`."""
+    count, modalities = able.shape
+    # Without repeats: the first few of a random order in which those that lack the class come last.
+    order = np.argsort(rng.random(able.shape) + ~able, axis=1)[:, :most]
+    size = 1 + (rng.random(count) * np.minimum(able.sum(axis=1), most)).astype(np.int64)
+    once = np.full((count, most), _ABSENT)
+    once[:, : order.shape[1]] = order
+    once[np.arange(most) >= size[:, None]] = _ABSENT
+    # With repeats: each sensor's modality is drawn independently.
+    lottery = rng.random((count, most, modalities)) * able[:, None]
+    often = lottery.argmax(axis=2)
+    often[np.arange(most) >= rng.integers(1, most + 1, (count, 1))] = _ABSENT
+    return np.where(rng.random((count, 1)) < repeat_share, often, once)
+
+
+def _choose_bad(
+    sizes: NDArray[np.int64], most: int, bad_share: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """At most half of the sensors of a set, none of a single one; sensors fill a set from the left."""
+    several = (sizes >= 2) & (rng.random(len(sizes)) < bad_share)
+    number = np.where(several, 1 + (rng.random(len(sizes)) * (sizes // 2)).astype(np.int64), 0)
+    lottery = rng.random((len(sizes), most)) + (np.arange(most) >= sizes[:, None])
+    rank = np.argsort(np.argsort(lottery, axis=1), axis=1)
+    chosen: NDArray[np.bool_] = rank < number[:, None]
+    return chosen
+
+
+def _another_class(
+    able: NDArray[np.bool_], modality: NDArray[np.int64], labels: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """A class that the modality [B, N] has, other than the label where it can be; able is [M, K]."""
+    lottery = rng.random((*modality.shape, able.shape[1])) * able[modality]
+    lottery[np.arange(len(labels)), :, labels] *= 1e-6
+    return np.asarray(lottery.argmax(axis=2))
+
+
+def _gather(pools: Sequence[Pool], draw: _Draw) -> Episodes:
+    shape = draw.modality.shape
+    episodes = Episodes(
+        np.zeros((*shape, pools[0].embeddings.shape[2]), np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.maximum(draw.modality, 0),
+        np.zeros(shape, np.float32),
+        draw.labels,
+        draw.bad & (draw.modality != _ABSENT),
+        np.zeros(shape, np.float32),
     )
+    for m, pool in enumerate(pools):
+        here = draw.modality == m
+        row, version = draw.row[here], draw.version[here]
+        episodes.embeddings[here] = pool.embeddings[row, version]
+        episodes.evidence[here] = pool.evidence[row, version]
+        episodes.quality[here] = pool.quality[row, version]
+        episodes.strength[here] = pool.strength[row, version]
+    # What the signal checks refuse never reaches fusion.
+    episodes.mask[:] = (draw.modality != _ABSENT) & (episodes.quality > 0)
+    refused = episodes.mask == 0
+    episodes.embeddings[refused], episodes.evidence[refused] = 0.0, 0.0
+    return episodes

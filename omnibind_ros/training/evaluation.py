@@ -1,30 +1,46 @@
-"""How good is a bundle? Every modality alone, and every subset of them fused, on recordings. Needs no torch.
+"""How good is a bundle? Every modality alone, and every subset of them fused, on recordings.
 
 A bundle is judged as a robot uses it: the adaptors' preprocessing, the exported encoders, the exported
-fusion, the calibrated label bank. Subsets are episodes of one class, one recording per modality, drawn with
-a fixed seed; data that is aligned by class only has no true pairs.
+fusion, the calibrated label bank; torch is imported only to train the rivals that have to be learned. Subsets
+are sets of one class, one recording per modality, drawn with a fixed seed; data that is aligned by class only
+has no true pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-from rich.progress import track
+from numpy.typing import NDArray
 
-from omnibind_ros.core.embedding import Embedding
+from omnibind_ros.data.corrupt import CORRUPTIONS
 from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.data.recording import Recording
-from omnibind_ros.fusion.adaptive_fusion import AdaptiveFusion
 from omnibind_ros.fusion.calibration import Calibration
+from omnibind_ros.fusion.calibration_fit import expected_calibration_error
 from omnibind_ros.fusion.label_bank import LabelBank
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.inference.encoder import SensorEncoder
+from omnibind_ros.sensors.adaptor import Sample
+from omnibind_ros.training import comparison
+from omnibind_ros.training.comparison import Fuse, Outcomes
+from omnibind_ros.training.episodes import Episodes
+from omnibind_ros.training.pools import NO_LABEL, Embed, Pool, make_pool
+from omnibind_ros.training.rules import best_single, static_rules
+from omnibind_ros.training.space_map import retrieval, space_map
 
 EPISODES_PER_CLASS = 40
+"""Clean sets of each subset and class."""
+
+_BAD_PER_CLASS = 6
+"""Sets of each subset, class and bad sensor, for every kind of corruption."""
+
+_MOST_CORRUPTED = 200
+"""Recordings of a modality that are corrupted."""
+
+_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -49,109 +65,260 @@ class Evaluation:
     """All of it.
 
     Attributes:
+        modalities: each one alone.
+        subsets: each one fused, clean.
         sources: per modality and source of recordings.
         negatives: share of samples of none of the classes that were answered `unknown`.
+        tables: what is plain data already, by its key in the JSON file; see `to_json`.
     """
 
     modalities: dict[str, Score]
     subsets: list[SubsetScore]
     sources: dict[str, dict[str, Score]] = field(default_factory=dict)
     negatives: dict[str, Score] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; see `omnibind evaluate --json`."""
+        """Plain data; see `omnibind evaluate --json`.
+
+        Beside the scores: `conditions`, `sizes`, `kinds` and `subsets` (see `training.comparison`),
+        `retrieval` and `map` (see `training.space_map`), `calibration` by condition (`ece`, and `bins` of
+        confidence, accuracy and n), `confusion` (`labels`, and rows = truth of each modality and of all
+        corrupted sets).
+        """
         return {
             "modalities": {m: vars(s) for m, s in self.modalities.items()},
             "subsets": [{**vars(s), "modalities": list(s.modalities)} for s in self.subsets],
             "sources": {m: {name: vars(s) for name, s in by.items()} for m, by in self.sources.items()},
             "negatives": {m: vars(s) for m, s in self.negatives.items()},
+            **self.tables,
         }
 
 
-def evaluate(bundle: Bundle, recipe: Recipe, recordings: Iterable[Recording], *, seed: int = 0) -> Evaluation:
+def evaluate(
+    bundle: Bundle,
+    recipe: Recipe,
+    recordings: Iterable[Recording],
+    *,
+    learn_from: Iterable[Recording] = (),
+    seed: int = 0,
+) -> Evaluation:
     """Evaluate a bundle on recordings.
 
-    A recording that the signal checks refuse counts as a wrong answer.
+    A recording that the signal checks refuse counts as a wrong answer of its modality, and is in no set.
+
+    Args:
+        learn_from: other recordings that nothing was trained on, for the rivals that are learned; without
+            any, adaptive fusion is compared with those that learn nothing.
     """
-    labels = LabelBank.from_npz(bundle.labels_path.read_bytes(), str(bundle.labels_path))
+    bank = LabelBank.from_npz(bundle.labels_path.read_bytes(), str(bundle.labels_path))
     calibration = Calibration(**bundle.manifest.calibration.model_dump())
-    by_modality: dict[str, list[Recording]] = {}
-    for recording in recordings:
-        if recording.modality in bundle.modalities:
-            by_modality.setdefault(recording.modality, []).append(recording)
-    heard = {m: list(zip(found, _encode(bundle, m, found), strict=True)) for m, found in by_modality.items()}
+    order = bundle.manifest.fusion.modalities
+    found = _by_modality(recordings, order)
+    alone: dict[str, Pool] = {}
+    damaged: dict[str, Pool] = {}
+    others = _by_modality(learn_from, order)
+    rival_pools: dict[str, Pool] = {}
+    for modality, own in found.items():
+        encoder = SensorEncoder.open(bundle, modality, modality)
+        embed, adaptor = _embedder(encoder), encoder.adaptor
+        alone[modality] = make_pool(embed, adaptor, own, bank.names, versions=0)
+        some = _some([r for r in own if r.label is not None], seed)
+        versions = comparison.STEPS * len(CORRUPTIONS.get(modality, ()))
+        if some:
+            damaged[modality] = make_pool(embed, adaptor, some, bank.names, versions=versions, seed=seed)
+        if modality in others:
+            rival_pools[modality] = make_pool(
+                embed, adaptor, _some(others[modality], seed), bank.names, seed=seed + 1
+            )
+        encoder.close()
 
-    modalities: dict[str, Score] = {}
-    sources: dict[str, dict[str, Score]] = {}
-    negatives: dict[str, Score] = {}
-    for modality, pairs in heard.items():
-        known = [(r.source, _says(e, labels) == r.label) for r, e in pairs if r.label is not None]
-        refused = [_is_unknown(e, labels, calibration) for r, e in pairs if r.label is None]
-        modalities[modality] = _score([right for _, right in known])
-        sources[modality] = {
-            name: _score([right for source, right in known if source == name]) for name in dict(known)
-        }
-        if refused:
-            negatives[modality] = _score(refused)
-    pools = {
-        m: {label: [e for r, e in pairs if r.label == label] for label in recipe.labels}
-        for m, pairs in heard.items()
-    }
-    return Evaluation(modalities, _evaluate_subsets(bundle, labels, pools, seed), sources, negatives)
+    scores = _Alone(found, alone, bank, calibration)
+    rules = static_rules(bank.class_centres)
+    rules["best single sensor"] = best_single(
+        bank.class_centres, {list(damaged).index(m): scores.modalities[m].accuracy for m in damaged}
+    )
+    static = tuple(rules)
+    if set(rival_pools) >= set(damaged):
+        from omnibind_ros.training.learned_rules import learn_rules
 
+        rules |= learn_rules({m: rival_pools[m] for m in damaged}, bank.class_centres, seed)
 
-def _encode(bundle: Bundle, modality: str, recordings: list[Recording]) -> list[Embedding | None]:
-    """The embedding of each recording, None where the signal checks refuse it."""
-    encoder = SensorEncoder.open(bundle, modality, modality)
-    embeddings = [
-        encoder.encode_raw(recording.load())
-        for recording in track(recordings, f"encoding {modality}", transient=True)
-    ]
-    encoder.close()
-    return embeddings
-
-
-def _says(embedding: Embedding | None, labels: LabelBank) -> str | None:
-    return None if embedding is None else labels.names[int(labels.similarity(embedding.vector).argmax())]
-
-
-def _is_unknown(embedding: Embedding | None, labels: LabelBank, calibration: Calibration) -> bool:
-    if embedding is None:
-        return True
-    best = calibration.probabilities(labels.similarity(embedding.vector), 1).max()
-    return bool(best < calibration.unknown_threshold)
-
-
-def _score(right: list[bool]) -> Score:
-    return Score(round(sum(right) / len(right), 4) if right else 0.0, len(right))
-
-
-def _evaluate_subsets(
-    bundle: Bundle, labels: LabelBank, pools: Mapping[str, Mapping[str, list[Embedding | None]]], seed: int
-) -> list[SubsetScore]:
     engine = bundle.load_fusion()
-    entry = bundle.manifest.fusion
-    fusion = AdaptiveFusion(engine.run, entry.modalities, entry.max_sensors, labels.class_centres)
-    names = list(pools)
-    subsets = [s for size in range(1, len(names) + 1) for s in combinations(names, size)]
-    scores = []
-    for subset in track(subsets, "fusing every subset", transient=True):
-        # A seed of its own for each subset: adding a modality leaves the others' episodes as they were.
-        rng = np.random.default_rng([seed, *(ord(c) for c in "+".join(subset))])
-        right = []
-        for label in labels.names:
-            candidates = [pools[m].get(label, []) for m in subset]
-            if not all(candidates):
-                continue
-            for _ in range(EPISODES_PER_CLASS):
-                drawn = [c[rng.integers(len(c))] for c in candidates]
-                live = [e for e in drawn if e is not None]
-                right.append(bool(live) and _says_fused(fusion, live, labels) == label)
-        if right:
-            scores.append(SubsetScore(subset, round(float(np.mean(right)), 4), len(right)))
+    fuse = _fusion(engine.run, [order.index(m) for m in damaged], bundle.manifest.fusion.max_sensors, bank)
+    outcomes = comparison.compare(
+        {m: alone[m] for m in damaged},
+        damaged,
+        fuse,
+        rules,
+        clean_per_class=EPISODES_PER_CLASS,
+        bad_per_class=_BAD_PER_CLASS,
+        seed=seed,
+    )
     engine.close()
-    return scores
+    subsets = comparison.subset_table(outcomes)
+    return Evaluation(
+        scores.modalities,
+        [SubsetScore(tuple(s["modalities"]), s["accuracy"], s["n"]) for s in subsets],
+        scores.sources,
+        scores.negatives,
+        {
+            "subsets": subsets,
+            "conditions": comparison.condition_table(outcomes, static),
+            "sizes": comparison.size_table(outcomes, seed),
+            "kinds": comparison.kind_table(outcomes),
+            "calibration": _reliability(outcomes, calibration),
+            "confusion": {
+                "labels": list(bank.names),
+                **scores.confusion,
+                "one corrupted": _confusion(outcomes, bank),
+            },
+            "retrieval": retrieval(alone),
+            "map": space_map(alone, bank.names, seed=seed),
+        },
+    )
 
 
-def _says_fused(fusion: AdaptiveFusion, live: list[Embedding], labels: LabelBank) -> str:
-    return labels.names[int(labels.similarity(fusion.fuse(live).vector).argmax())]
+def _by_modality(recordings: Iterable[Recording], order: Sequence[str]) -> dict[str, list[Recording]]:
+    """In the order of the fusion model's ids; a modality it does not know is left out."""
+    found: dict[str, list[Recording]] = {m: [] for m in order}
+    for recording in recordings:
+        if recording.modality in found:
+            found[recording.modality].append(recording)
+    return {m: own for m, own in found.items() if own}
+
+
+def _embedder(encoder: SensorEncoder) -> Embed:
+    def embed(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        made = [encoder.encode(Sample(one[None], 0, "", 1.0)) for one in inputs]
+        known = [e for e in made if e is not None]
+        return np.stack([e.vector for e in known]), np.array([e.evidence for e in known], np.float32)
+
+    return embed
+
+
+def _some(recordings: list[Recording], seed: int) -> list[Recording]:
+    """At most `_MOST_CORRUPTED`, as many of each class as there are."""
+    rng = np.random.default_rng(seed)
+    shuffled = [recordings[i] for i in rng.permutation(len(recordings))]
+    seen: dict[str | None, int] = {}
+    turn = []
+    for recording in shuffled:
+        turn.append(seen.get(recording.label, 0))
+        seen[recording.label] = turn[-1] + 1
+    return [shuffled[i] for i in np.argsort(turn, kind="stable")[:_MOST_CORRUPTED]]
+
+
+class _Alone:
+    """Scores of each modality alone."""
+
+    def __init__(
+        self,
+        found: Mapping[str, list[Recording]],
+        pools: Mapping[str, Pool],
+        bank: LabelBank,
+        calibration: Calibration,
+    ) -> None:
+        self.modalities: dict[str, Score] = {}
+        self.sources: dict[str, dict[str, Score]] = {}
+        self.negatives: dict[str, Score] = {}
+        self.confusion: dict[str, list[list[int]]] = {}
+        for modality, pool in pools.items():
+            cosines, live = _similarity(pool.clean, bank), pool.quality[:, 0] > 0
+            known = pool.labels != NO_LABEL
+            answers = np.where(live, cosines.argmax(axis=1), NO_LABEL)
+            right = answers == pool.labels
+            self.modalities[modality] = _score(right[known])
+            of = np.array([r.source for r in found[modality]])
+            self.sources[modality] = {
+                str(source): _score(right[known & (of == source)]) for source in dict.fromkeys(of[known])
+            }
+            if not known.all():
+                best = calibration.probabilities(cosines, 1).max(axis=1)
+                unknown = ~live | (best < calibration.unknown_threshold)
+                self.negatives[modality] = _score(unknown[~known])
+            self.confusion[modality] = _count(
+                pool.labels[known & live], answers[known & live], len(bank.names)
+            )
+
+
+def _fusion(run: Callable[..., Any], ids: Sequence[int], max_sensors: int, bank: LabelBank) -> Fuse:
+    """The bundle's fusion, set by set, as the robot runs it."""
+
+    def fuse(sets: Episodes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        count, n = sets.mask.shape
+        inputs: dict[str, NDArray[Any]] = {
+            "embeddings": np.zeros((max_sensors, sets.embeddings.shape[2]), np.float32),
+            "evidence": np.zeros(max_sensors, np.float32),
+            "quality": np.zeros(max_sensors, np.float32),
+            "modality": np.zeros(max_sensors, np.int64),
+            "mask": np.zeros(max_sensors, np.float32),
+            "centres": bank.class_centres,
+        }
+        modality = np.array(ids)[sets.modality]
+        fused = np.zeros((count, sets.embeddings.shape[2]), np.float32)
+        weights = np.zeros((count, n), np.float32)
+        for b in range(count):
+            inputs["embeddings"][:n], inputs["modality"][:n] = sets.embeddings[b], modality[b]
+            for name in ("evidence", "quality", "mask"):
+                inputs[name][:n] = getattr(sets, name)[b]
+            outputs = run(inputs)
+            fused[b], weights[b] = outputs["fused"], outputs["weights"][:n]
+        return _similarity(fused, bank), weights
+
+    return fuse
+
+
+def _similarity(vectors: NDArray[np.float32], bank: LabelBank) -> NDArray[np.float32]:
+    """Cosine of unit vectors [B, D] to the nearest centre of each class: [B, K]."""
+    nearest: NDArray[np.float32] = np.einsum("bd,kcd->bkc", vectors, bank.centres, optimize=True).max(axis=2)
+    return nearest
+
+
+def _reliability(outcomes: list[Outcomes], calibration: Calibration) -> dict[str, Any]:
+    """Expected calibration error of adaptive fusion, and what it is made of."""
+    table = {}
+    for condition in comparison.CONDITIONS:
+        same = [o for o in outcomes if o.condition == condition and len(o.labels)]
+        if not same:
+            continue
+        live, scores, labels = (
+            np.concatenate([getattr(o, name) for o in same]) for name in ("live", "scores", "labels")
+        )
+        probabilities = np.zeros(scores.shape)
+        for n in np.unique(live[live > 0]):
+            probabilities[live == n] = calibration.probabilities(scores[live == n], int(n))
+        probabilities[live == 0] = 1 / scores.shape[1]
+        confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+        where = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+        table[condition] = {
+            "ece": round(expected_calibration_error(probabilities, labels, _BINS), 5),
+            "bins": [
+                [
+                    round(float(confidence[where == b].mean()), 4),
+                    round(float(right[where == b].mean()), 4),
+                    int((where == b).sum()),
+                ]
+                for b in np.unique(where)
+            ],
+        }
+    return table
+
+
+def _confusion(outcomes: list[Outcomes], bank: LabelBank) -> list[list[int]]:
+    same = [o for o in outcomes if o.condition == "corrupted"]
+    if not same:
+        return []
+    labels, answers = (np.concatenate([getattr(o, name) for o in same]) for name in ("labels", "answers"))
+    return _count(labels, answers, len(bank.names))
+
+
+def _count(truth: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> list[list[int]]:
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (truth, answers), 1)
+    rows: list[list[int]] = table.tolist()
+    return rows
+
+
+def _score(right: NDArray[np.bool_]) -> Score:
+    return Score(round(float(right.mean()), 4) if len(right) else 0.0, len(right))

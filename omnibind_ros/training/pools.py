@@ -1,57 +1,131 @@
-"""Recordings -> embeddings to draw fusion episodes from: each as it is, and corrupted on the raw level."""
+"""Recordings -> embeddings to draw sets of sensors from: each as it is, and corrupted on the raw level.
+
+A pool is made once; everything that is done with sets of sensors afterwards is arithmetic on it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from rich.progress import track
 
 from omnibind_ros.data.corrupt import CORRUPTIONS
 from omnibind_ros.data.recording import Recording
-from omnibind_ros.models.student import Student
 from omnibind_ros.sensors.adaptor import SensorAdaptor
-from omnibind_ros.training.episodes import Pool
-from omnibind_ros.training.samples import NEGATIVE
-from omnibind_ros.training.stage1 import embed
+
+NO_LABEL = -1
+"""Class index of a recording that shows none of the classes."""
+
+_AT_ONCE = 256
+"""Model inputs that are held in memory."""
+
+Embed = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Model inputs [M, *shape] -> embeddings [M, D], unit norm, and evidence [M]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """N recordings of one modality, V versions of each; version 0 is the recording as it is.
+
+    Attributes:
+        embeddings: float32 [N, V, D]; evidence, quality: float32 [N, V]. Quality 0: refused by the signal
+            checks, such a version never reaches fusion.
+        kind: int [N, V], 0 for untouched, k for `CORRUPTIONS[modality][k - 1]`.
+        strength: float32 [N, V], of the corruption, 0 to 1.
+        labels: int64 [N], class index or `NO_LABEL`.
+    """
+
+    embeddings: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    kind: NDArray[np.int64]
+    strength: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    @property
+    def clean(self) -> NDArray[np.float32]:
+        """[N, D], the recordings as they are."""
+        return self.embeddings[:, 0]
+
+    def rows(self, keep: NDArray[Any]) -> Pool:
+        """Some of the recordings."""
+        return Pool(**{name: values[keep] for name, values in vars(self).items()})
+
+    def versions(self, keep: NDArray[np.bool_]) -> Pool:
+        """Some of the versions, chosen by a bool [V] that keeps version 0."""
+        inner = {name: values[:, keep] for name, values in vars(self).items() if name != "labels"}
+        return Pool(**inner, labels=self.labels)
 
 
 def make_pool(
-    student: Student,
+    embed: Embed,
     adaptor: SensorAdaptor,
     recordings: Sequence[Recording],
     labels: Sequence[str],
     *,
-    versions: int = 4,
+    versions: int = 8,
+    kinds: Collection[int] | None = None,
     seed: int = 0,
 ) -> Pool:
-    """Embed recordings and `versions` corrupted versions of each, kind and strength drawn at random."""
-    corruptions = CORRUPTIONS.get(adaptor.modality, ())
-    rng = np.random.default_rng(seed)
-    inputs, qualities, classes = [], [], []
-    for recording in track(recordings, f"corrupting {adaptor.modality}", transient=True):
+    """Embed recordings and `versions` corrupted versions of each; text has none.
+
+    All kinds of corruption (or those of `kinds`, see `Pool.kind`) occur equally often, and each kind's
+    strengths are spread evenly over 0 to 1.
+    Recordings that the signal checks refuse as they are stay in the pool, with quality 0.
+    """
+    corruptions = [
+        (number, corrupt)
+        for number, corrupt in enumerate(CORRUPTIONS.get(adaptor.modality, ()), start=1)
+        if kinds is None or number in kinds
+    ]
+    versions = versions if corruptions else 0
+    made = _Versions(adaptor, len(recordings), versions + 1)
+    inputs: list[NDArray[np.float32]] = []
+    embedded = []
+    for n, recording in enumerate(track(recordings, f"corrupting {adaptor.modality}", transient=True)):
+        rng = np.random.default_rng([seed, n])
         raw = recording.load()
-        if adaptor.check(raw).quality == 0:
-            continue
-        inputs.append(adaptor.prepare(raw)[0])
-        for _ in range(versions):
-            bad = raw
-            if corruptions:
-                bad = corruptions[rng.integers(len(corruptions))](raw, rng.uniform(0.1, 1.0), rng)
-            quality = adaptor.check(bad).quality
-            inputs.append(adaptor.prepare(bad)[0] if quality > 0 else np.zeros_like(inputs[-1]))
-            qualities.append(quality)
-        classes.append(NEGATIVE if recording.label is None else list(labels).index(recording.label))
-    vectors, evidence = embed(student, torch.from_numpy(np.stack(inputs)))
-    count = len(classes)
-    by_recording = vectors.reshape(count, versions + 1, -1)
-    evidence = evidence.reshape(count, versions + 1)
+        inputs.append(made.add(n, 0, raw, 0, 0.0))
+        steps = max(1, versions // max(1, len(corruptions)))
+        for v in range(versions):
+            kind, corrupt = corruptions[(v + n) % len(corruptions)]
+            strength = (v // len(corruptions) % steps + rng.random()) / steps
+            inputs.append(made.add(n, v + 1, corrupt(raw, strength, rng), kind, strength))
+        if len(inputs) >= _AT_ONCE:
+            embedded.append(embed(np.stack(inputs)))
+            inputs = []
+    if inputs:
+        embedded.append(embed(np.stack(inputs)))
+    shape = (len(recordings), versions + 1)
+    index = {label: k for k, label in enumerate(labels)}
     return Pool(
-        by_recording[:, 0],
-        evidence[:, 0],
-        by_recording[:, 1:],
-        evidence[:, 1:],
-        np.array(qualities, np.float32).reshape(count, versions),
-        np.array(classes, np.int64),
+        np.concatenate([vectors for vectors, _ in embedded]).reshape(*shape, -1),
+        np.concatenate([evidence for _, evidence in embedded]).reshape(shape),
+        made.quality,
+        made.kind,
+        made.strength,
+        np.array([NO_LABEL if r.label is None else index[r.label] for r in recordings], np.int64),
     )
+
+
+class _Versions:
+    """What is known of each version besides its embedding."""
+
+    def __init__(self, adaptor: SensorAdaptor, recordings: int, versions: int) -> None:
+        self._adaptor = adaptor
+        self.quality = np.zeros((recordings, versions), np.float32)
+        self.kind = np.zeros((recordings, versions), np.int64)
+        self.strength = np.zeros((recordings, versions), np.float32)
+
+    def add(self, n: int, v: int, raw: Any, kind: int, strength: float) -> NDArray[np.float32]:
+        """Note a version; returns its model input, zeros if the signal checks refuse it."""
+        self.kind[n, v], self.strength[n, v] = kind, strength
+        self.quality[n, v] = self._adaptor.check(raw).quality
+        if self.quality[n, v] == 0:
+            return np.zeros(self._adaptor.input_shape[1:], np.float32)
+        prepared: NDArray[np.float32] = self._adaptor.prepare(raw)[0]
+        return np.array(prepared)

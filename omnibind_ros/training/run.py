@@ -3,11 +3,12 @@
     config        what the numbers depend on                         RUN/config.yaml
     teacher       class centres; an image tower where needed         RUN/anchors.npz, RUN/teacher/
     students      one per modality, trained on the train split       RUN/split/<modality>/student.pt
+    evidence      how sure each may be, on the same recordings        RUN/split/<modality>/evidence.pt
     fusion        trained and calibrated on the dev split             RUN/fusion.pt, RUN/calibration.json
     evaluation    of the two on the test split, every subset          RUN/evaluation.json
     final         students trained on all recordings, for shipping    RUN/final/<modality>/student.pt
 
-Fusion sees nothing of an embedding but how it lies among the class centres and how long it was, so the one
+Fusion sees nothing of an embedding but how it lies among the class centres and its evidence, so the one
 trained beside the split students serves the final ones as well.
 """
 
@@ -36,13 +37,14 @@ from omnibind_ros.export.bundle_writer import TrainedEncoder, write_bundle
 from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
+from omnibind_ros.models.evidence import EvidenceHead, SureEncoder
 from omnibind_ros.models.student import Student
 from omnibind_ros.models.teachers import Anchors
 from omnibind_ros.training.config import TrainingConfig, keep, kept
-from omnibind_ros.training.episodes import Pool
 from omnibind_ros.training.evaluation import evaluate
+from omnibind_ros.training.evidence import embedder, train_evidence
 from omnibind_ros.training.fit import ONE_DEVICE, Machine, load_weights, save_weights
-from omnibind_ros.training.pools import make_pool
+from omnibind_ros.training.pools import Pool, make_pool
 from omnibind_ros.training.samples import NEGATIVE, prepare_samples
 from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
 from omnibind_ros.training.stage2 import FusionPlan, calibrate, train_fusion
@@ -164,6 +166,34 @@ class TrainingRun:
             )
         return self._train(modality, recordings, self.folder / stage / modality)
 
+    def encoder(self, modality: str, stage: str) -> SureEncoder:
+        """The student of a modality with its evidence head, trained now or read back."""
+        student, dim = self.student(modality, stage), self.anchors.centres.shape[1]
+        file = self.folder / stage / modality / "evidence.pt"
+        if not file.exists():
+            split: Literal["train", "all"] = "train" if stage == "split" else "all"
+            recordings = select(self.recordings(modality), self.recipe, split)
+            recordings = recordings + simulated_recordings(self._few, modality, self.seed + _TRAIN_SEED)
+            log.info("evidence of %s", modality)
+            head = train_evidence(
+                student,
+                self.recipe.adaptor(modality),
+                recordings,
+                self.recipe.label_names,
+                self.anchors.centres,
+                seed=self.seed,
+            )
+            save_weights(head, file)
+        head = EvidenceHead(dim)
+        load_weights(head, file)
+        return SureEncoder(student, head).eval()
+
+    @property
+    def _few(self) -> Recipe:
+        """The recipe with a few simulated samples only, where recordings shall have the say."""
+        counts = dict.fromkeys(self.recipe.simulated, _SIMULATED_IN_POOLS)
+        return self.recipe.model_copy(update={"simulated": counts})
+
     def _train(self, modality: str, recordings: list[Recording], folder: Path) -> Student:
         plan = self.config.plan(plan_of(self.recipe, modality), modality)
         if (folder / "student.pt").exists():
@@ -234,12 +264,13 @@ class TrainingRun:
 
     def _dev_pool(self, modality: str) -> Pool:
         recordings = select(self.recordings(modality), self.recipe, "dev")
-        counts = dict.fromkeys(self.recipe.simulated, _SIMULATED_IN_POOLS)
-        few = self.recipe.model_copy(update={"simulated": counts})
-        recordings = recordings + simulated_recordings(few, modality, self.seed + _DEV_SEED)
-        student = self.student(modality, "split")
+        recordings = recordings + simulated_recordings(self._few, modality, self.seed + _DEV_SEED)
         return make_pool(
-            student, self.recipe.adaptor(modality), recordings, self.recipe.label_names, seed=self.seed
+            embedder(self.encoder(modality, "split")),
+            self.recipe.adaptor(modality),
+            recordings,
+            self.recipe.label_names,
+            seed=self.seed,
         )
 
     def evaluation(self) -> dict[str, Any]:
@@ -248,7 +279,8 @@ class TrainingRun:
         if not file.exists():
             bundle = self.export(self.folder / "split-bundle", "split", metrics={})
             recordings = [r for m in self.recipe.modalities for r in self.recordings(m)]
-            scores = evaluate(bundle, self.recipe, select(recordings, self.recipe, "test"), seed=self.seed)
+            test, dev = (select(recordings, self.recipe, split) for split in ("test", "dev"))
+            scores = evaluate(bundle, self.recipe, test, learn_from=dev, seed=self.seed)
             file.write_text(json.dumps(scores.to_json(), indent=2))
         result: dict[str, Any] = json.loads(file.read_text())
         return result
@@ -262,7 +294,7 @@ class TrainingRun:
         fusion, calibration = self.fusion()
         alone = metrics.get("modalities", {})
         encoders = {
-            m: TrainedEncoder(self.student(m, stage), self.recipe.adaptor(m), alone.get(m, {}))
+            m: TrainedEncoder(self.encoder(m, stage), self.recipe.adaptor(m), alone.get(m, {}))
             for m in self.recipe.modalities
         }
         return write_bundle(

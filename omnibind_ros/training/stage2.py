@@ -1,7 +1,8 @@
-"""Stage 2: the fusion module learns whom to believe, on random sets of sensors of which some are bad.
+"""Second half of stage 2: fusion learns whom to believe, on random sets of sensors of which some are bad.
 
-The encoders are frozen. Loss: cross-entropy of softmax(scale cos(fused, a_k)), with one learned scale that
-only training uses; the robot's scales are calibrated afterwards, one per number of live sensors.
+The encoders are frozen, and say already how sure they are (`training.evidence`). Loss: cross-entropy of
+softmax(scale cos(fused, a_k)), with one learned scale that only training uses (the robot's scales are
+calibrated afterwards, one per number of live sensors), and what a modality differs from the generic token.
 """
 
 from __future__ import annotations
@@ -21,17 +22,21 @@ from torch.utils.data import DataLoader, TensorDataset
 from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.fusion.calibration_fit import fit_scale, fit_unknown_threshold
 from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
-from omnibind_ros.training.episodes import Episodes, Pool, draw_episodes
+from omnibind_ros.training.episodes import Episodes, draw_episodes
+from omnibind_ros.training.pools import Pool
+
+_SHRINK = 0.03
+"""A modality differs from the generic token only as far as the recordings insist."""
 
 
 @dataclass(frozen=True)
 class FusionPlan:
     """How fusion is trained."""
 
-    episodes: int = 40_000
-    epochs: int = 12
+    episodes: int = 15_000
+    epochs: int = 6
     batch: int = 256
-    lr: float = 3e-3
+    lr: float = 1e-2
     max_sensors: int = 16
     most_in_training: int = 7
 
@@ -51,11 +56,12 @@ class FusionTraining(L.LightningModule):
         *inputs, labels = batch
         fused, _weights = self.model(*inputs, self.centres)
         loss = F.cross_entropy(self.log_scale.exp() * fused @ self.centres.T, labels)
+        loss = loss + _SHRINK * sum((p[:-1] - p[-1]).square().sum() for p in self.model.parameters())
         self.log("loss", loss, prog_bar=True)
         return loss
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(self.parameters(), self.lr, weight_decay=1e-3)
+        optimizer = torch.optim.Adam(self.parameters(), self.lr)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]

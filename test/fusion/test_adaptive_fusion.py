@@ -21,8 +21,8 @@ CENTRES = np.stack([unit(seed) for seed in range(10)])
 class Recorder:
     """An engine that keeps a copy of what it is given and answers with the oracle."""
 
-    def __init__(self, last_layer: float = 0.3) -> None:
-        self._fusion = ReferenceFusion(FusionParameters.initial(len(MODALITIES), last_layer=last_layer))
+    def __init__(self, spread: float = 0.3) -> None:
+        self._fusion = ReferenceFusion(FusionParameters.initial(len(MODALITIES), spread=spread))
         self.inputs: dict[str, NDArray[Any]] = {}
         self.buffers: set[int] = set()
 
@@ -120,7 +120,7 @@ def test_order_of_sensors_does_not_matter(fusion: AdaptiveFusion) -> None:
 
 def test_the_oracle_trusts_those_who_agree() -> None:
     """At the start of training already, two that agree outweigh one that contradicts."""
-    fusion = AdaptiveFusion(Recorder(last_layer=0.0), MODALITIES, 4, CENTRES)
+    fusion = AdaptiveFusion(Recorder(spread=0.0), MODALITIES, 4, CENTRES)
     fused = fusion.fuse([embedding(name, vector=CENTRES[k]) for name, k in (("a", 3), ("b", 3), ("c", 7))])
     assert fused.weights[0] == pytest.approx(fused.weights[1])
     assert fused.weights[2] < 0.5 * fused.weights[0]

@@ -29,7 +29,7 @@ LABELS = bank()
 
 
 def make_hub(threshold: float = 0.5, max_sensors: int = 8, **options: float) -> FusionHub:
-    engine = ReferenceFusion(FusionParameters.initial(len(MODALITIES), last_layer=0.3))
+    engine = ReferenceFusion(FusionParameters.initial(len(MODALITIES), spread=0.3))
     fusion = AdaptiveFusion(engine, MODALITIES, max_sensors, LABELS.class_centres)
     return FusionHub(fusion, LABELS, Calibration((20.0, 30.0), threshold), SPACE, **options)  # type: ignore[arg-type]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
@@ -50,15 +52,8 @@ def run(model: AdaptiveFusionModel, inputs: dict[str, np.ndarray]) -> tuple[np.n
 
 
 def parameters_of(model: AdaptiveFusionModel) -> FusionParameters:
-    def array(tensor):
-        return tensor.detach().double().numpy()
-
-    linear = [layer for layer in model.layers if hasattr(layer, "weight")]
     return FusionParameters(
-        array(model.token.weight),
-        tuple((array(layer.weight), array(layer.bias)) for layer in linear),
-        array(model.log_kappa.weight[:, 0]),
-        array(model.eps_logit.weight[:, 0]),
+        model.log_sharpness.detach().double().numpy(), model.fault_logit.detach().double().numpy()
     )
 
 
@@ -72,14 +67,38 @@ def test_it_is_the_formula(n, seed):
     np.testing.assert_allclose(fused, expected["fused"], atol=1e-5)
 
 
-def test_order_does_not_matter():
-    model, inputs = a_model(), a_set(6)
-    order = np.random.default_rng(1).permutation(8)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_order_does_not_matter(seed, n):
+    model, inputs = a_model(), a_set(n, seed=seed)
+    order = np.random.default_rng(seed).permutation(8)
     shuffled = {name: value if name == "centres" else value[order] for name, value in inputs.items()}
     fused, weights = run(model, inputs)
     fused_too, weights_too = run(model, shuffled)
+    np.testing.assert_allclose(fused, fused_too, atol=1e-5)
+    np.testing.assert_allclose(weights[order], weights_too, atol=1e-5)
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_weights_are_shares_of_the_live_sensors_and_the_answer_a_unit_vector(seed, n):
+    inputs = a_set(n, seed=seed)
+    fused, weights = run(a_model(), inputs)
+    assert (weights >= 0).all()
+    assert not weights[n:].any()
+    assert weights.sum() == pytest.approx(1, abs=1e-4)
+    assert np.linalg.norm(fused) == pytest.approx(1, abs=1e-4)
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 7), evidence=st.floats(-10, 10))
+@settings(max_examples=30, deadline=None)
+def test_what_is_not_live_does_not_matter(seed, n, evidence):
+    inputs = a_set(n, seed=seed)
+    fused, weights = run(a_model(), inputs)
+    inputs["evidence"][n:], inputs["modality"][n:], inputs["quality"][n:] = evidence, 1, 1
+    fused_too, weights_too = run(a_model(), inputs)
     np.testing.assert_allclose(fused, fused_too, atol=1e-6)
-    np.testing.assert_allclose(weights[order], weights_too, atol=1e-6)
+    np.testing.assert_allclose(weights, weights_too, atol=1e-6)
 
 
 def test_one_sensor_is_left_as_it_is():
@@ -103,9 +122,21 @@ def test_the_odd_one_out_is_not_believed():
     model = AdaptiveFusionModel(M).eval()
     inputs = a_set(3)
     inputs["embeddings"][:3] = inputs["centres"][[4, 4, 7]]
+    inputs["evidence"][:3] = 2.5
     _, weights = run(model, inputs)
     assert weights[2] < 0.05
     assert weights[0] == pytest.approx(weights[1])
+
+
+def test_who_is_unsure_weighs_less_the_less_evidence_it_has():
+    model, weight = AdaptiveFusionModel(M).eval(), []
+    for evidence in (3.0, 2.0, 1.0, 0.0):
+        inputs = a_set(3)
+        inputs["embeddings"][:3] = inputs["centres"][[4, 4, 4]]
+        inputs["evidence"][:3] = 2.5, 2.5, evidence
+        weight.append(run(model, inputs)[1][2])
+    assert weight == sorted(weight, reverse=True)
+    assert weight[-1] < 0.2
 
 
 def test_low_quality_weighs_less():

@@ -1,0 +1,47 @@
+"""`omnibind report`: a run's evaluation as one HTML page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.training.report import report_page
+
+
+def report(
+    run: Annotated[
+        Path, typer.Argument(help="Folder of a run, or a file that `omnibind evaluate --json` wrote.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The page.  [report.html beside the scores]")] = None,
+) -> None:
+    """Every subset, corruption, weight and mistake on one page that needs nothing else.
+
+    omnibind report runs/digits --out report.html
+    """
+    file = run / "evaluation.json" if run.is_dir() else run
+    if not file.exists():
+        raise ConfigError(f"{file} does not exist; first: omnibind evaluate --json")
+    scores = _read(file)
+    if "subsets" not in scores or "conditions" not in scores:
+        raise ConfigError(f"{file} is no evaluation, or of an older version; evaluate again")
+    ablation = file.parent / "ablation.json"
+    page = out or file.parent / "report.html"
+    if not page.parent.is_dir():
+        raise ConfigError(f"--out {page}: there is no folder {page.parent}; make it first")
+    name = run.resolve().name if run.is_dir() else run.stem
+    page.write_text(report_page(name, scores, _read(ablation) if ablation.exists() else None))
+    typer.echo(f"report in {page}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read as JSON: {error}") from None
+    if not isinstance(read, dict):
+        raise ConfigError(f"{file} holds no JSON object; was it written by omnibind?")
+    return read

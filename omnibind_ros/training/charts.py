@@ -1,0 +1,277 @@
+"""Charts as SVG text: no library, no script, colours from the page's style sheet (light and dark).
+
+Every function returns a whole `<svg>` element that shrinks with its column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+Cell = tuple[float | None, str, str]
+"""Shade 0 to 1 (None: no data), what is written in the cell, and what pointing at it tells."""
+
+Series = Sequence[tuple[float, float]]
+"""Points (x, y)."""
+
+
+def heat_map(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[Cell]],
+    *,
+    side: float = 40,
+    height: float = 20,
+    left: float = 96,
+    tone: str = "bad",
+) -> str:
+    """Rows and columns of shaded cells.
+
+    Args:
+        tone: `bad` (the darker, the worse) or `good`.
+    """
+    top = 16.0
+    parts = [
+        _text(left + (c + 0.5) * side, top - 5, name, anchor="middle", small=True)
+        for c, name in enumerate(columns)
+    ]
+    for r, (name, line) in enumerate(zip(rows, cells, strict=True)):
+        y = top + r * height
+        parts.append(_text(left - 6, y + height / 2 + 4, name, anchor="end", small=True))
+        for c, (shade, written, told) in enumerate(line):
+            x = left + c * side
+            parts.append(
+                f"<g><title>{escape(told)}</title>"
+                f'<rect class="cell" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{side - 1:.1f}" '
+                f'height="{height - 1:.1f}"/>'
+            )
+            if shade is not None:
+                parts.append(
+                    f'<rect class="{tone}" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{side - 1:.1f}" '
+                    f'height="{height - 1:.1f}" fill-opacity="{_clamped(shade):.3f}"/>'
+                )
+            parts.append(_text(x + side / 2, y + height / 2 + 4, written, anchor="middle", small=True))
+            parts.append("</g>")
+    return _svg(left + len(columns) * side + 4, top + len(rows) * height + 4, parts)
+
+
+def dots(rows: Sequence[Sequence[bool]], columns: Sequence[str], *, side: float, height: float) -> list[str]:
+    """Which of the columns each row has, as a column of dots; parts for `subset_map`."""
+    parts = []
+    for c, name in enumerate(columns):
+        x = (c + 0.5) * side
+        parts.append(
+            f'<text class="small" transform="translate({x + 4:.1f},66) rotate(-60)">{escape(name)}</text>'
+        )
+        parts.extend(
+            f'<circle class="{"on" if row[c] else "off"}" cx="{x:.1f}" cy="{74 + (r + 0.5) * height:.1f}" '
+            f'r="{4 if row[c] else 2}"/>'
+            for r, row in enumerate(rows)
+        )
+    return parts
+
+
+def subset_map(
+    members: Sequence[Sequence[bool]],
+    modalities: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[Cell]],
+) -> str:
+    """A row per subset: dots for its members, then shaded cells."""
+    side, height, wide = 20.0, 17.0, 62.0
+    parts = dots(members, modalities, side=side, height=height)
+    left = len(modalities) * side + 14
+    for c, name in enumerate(columns):
+        parts.append(
+            f'<text class="small" transform="translate({left + (c + 0.4) * wide:.1f},66) rotate(-32)">'
+            f"{escape(name)}</text>"
+        )
+    before = 0
+    for r, (own, line) in enumerate(zip(members, cells, strict=True)):
+        y = 74 + r * height
+        if sum(own) != before and r:
+            right = left + len(columns) * wide
+            parts.append(f'<line class="grid" x1="0" x2="{right:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        before = sum(own)
+        for c, (shade, written, told) in enumerate(line):
+            x = left + c * wide
+            parts.append(f"<g><title>{escape(told)}</title>")
+            size = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{height - 2:.1f}"'
+            parts.append(f'<rect class="cell" {size}/>')
+            if shade is not None:
+                parts.append(f'<rect class="bad" {size} fill-opacity="{_clamped(shade):.3f}"/>')
+            parts.append(
+                _text(x + wide / 2, y + height / 2 + 4, written, anchor="middle", small=True) + "</g>"
+            )
+    return _svg(left + len(columns) * wide + 56, 74 + len(members) * height + 4, parts)
+
+
+def lines(
+    series: Mapping[str, Series],
+    *,
+    x_label: str,
+    y_label: str,
+    y_most: float,
+    x_most: float = 1.0,
+    percent: bool = False,
+    level: float | None = None,
+) -> str:
+    """Lines in a frame, coloured in the order they come.
+
+    Args:
+        percent: y is a share, written as a percentage.
+        level: a dashed line at this y.
+    """
+    width, height, left, top, bottom = 300.0, 190.0, 48.0, 10.0, 34.0
+    inner_w, inner_h = width - left - 10, height - top - bottom
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + inner_w * x / x_most, top + inner_h * (1 - min(y / y_most, 1.02))
+
+    parts = _frame(left, top, inner_w, inner_h, x_most, y_most, percent)
+    if level is not None:
+        _, y = at(0, level)
+        parts.append(f'<line class="dashed" x1="{left}" x2="{left + inner_w}" y1="{y:.1f}" y2="{y:.1f}"/>')
+    for number, (name, points) in enumerate(series.items()):
+        places = [at(x, y) for x, y in points]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<g class="c{number % 10}"><title>{escape(name)}</title><polyline points="{path}"/>')
+        parts.extend(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in places)
+        parts.append("</g>")
+    parts.append(_text(left + inner_w / 2, height - 4, x_label, anchor="middle", small=True))
+    parts.append(
+        f'<text class="small" text-anchor="middle" transform="translate(10,{top + inner_h / 2:.0f}) '
+        f'rotate(-90)">{escape(y_label)}</text>'
+    )
+    return _svg(width, height, parts)
+
+
+def reliability(bins: Sequence[tuple[float, float, int]]) -> str:
+    """Confidence against accuracy, a disc per bin as large as the bin is full; on the diagonal is honest."""
+    width, left, top, bottom = 290.0, 52.0, 16.0, 34.0
+    inner = width - left - 22
+    parts = _frame(left, top, inner, inner, 1.0, 1.0, percent=True, x_percent=True)
+    parts.append(
+        f'<line class="dashed" x1="{left}" y1="{top + inner}" x2="{left + inner}" y2="{top}"/><g class="c0">'
+    )
+    most = max((n for *_, n in bins), default=1)
+    for confidence, accuracy, n in bins:
+        parts.append(
+            f'<circle class="disc" cx="{left + inner * confidence:.1f}" '
+            f'cy="{top + inner * (1 - accuracy):.1f}" r="{2.5 + 9 * (n / most) ** 0.5:.1f}">'
+            f"<title>says {confidence:.1%}, right {accuracy:.1%} of {n}</title></circle>"
+        )
+    parts.append("</g>")
+    parts.append(_text(left + inner / 2, top + inner + 30, "confidence", anchor="middle", small=True))
+    parts.append(
+        f'<text class="small" text-anchor="middle" transform="translate(10,{top + inner / 2:.0f}) '
+        'rotate(-90)">accuracy</text>'
+    )
+    return _svg(width, inner + top + bottom, parts)
+
+
+def scatter(points: Sequence[tuple[float, float, int, int, str]]) -> str:
+    """Points (x, y, colour, shape, told) on a plane without axes."""
+    width, height, margin = 640.0, 420.0, 14.0
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    x_span, y_span = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
+    parts = []
+    for x, y, colour, shape, told in points:
+        px = margin + (width - 2 * margin) * (x - min(xs)) / x_span
+        py = margin + (height - 2 * margin) * (y - min(ys)) / y_span
+        parts.append(
+            f'<g class="c{colour % 10} mark" transform="translate({px:.1f},{py:.1f})">'
+            f"<title>{escape(told)}</title>{mark(shape)}</g>"
+        )
+    return _svg(width, height, parts)
+
+
+def mark(shape: int) -> str:
+    """One of seven shapes around the origin."""
+    return (
+        '<circle r="3.6"/>',
+        '<rect x="-3.3" y="-3.3" width="6.6" height="6.6"/>',
+        '<path d="M0,-4.6L4.2,3.2H-4.2Z"/>',
+        '<path d="M0,4.6L4.2,-3.2H-4.2Z"/>',
+        '<path d="M0,-4.8L4.8,0L0,4.8L-4.8,0Z"/>',
+        '<path d="M-1.4,-4.5h2.8v3.1h3.1v2.8h-3.1v3.1h-2.8v-3.1h-3.1v-2.8h3.1Z"/>',
+        '<circle r="3" class="ring"/>',
+    )[shape % 7]
+
+
+def legend_mark(colour: int | None, shape: int = 1) -> str:
+    """A mark for a legend beside the chart."""
+    name = "plain" if colour is None else f"c{colour % 10}"
+    return (
+        f'<svg class="key" width="12" height="12" viewBox="-6 -6 12 12"><g class="{name} mark">'
+        f"{mark(shape)}</g></svg>"
+    )
+
+
+def bars(shares: Mapping[str, tuple[float, str]], *, strong: str, most: float) -> str:
+    """Horizontal bars: name -> (length, what is written at its end); `strong` is set off.
+
+    What is longer than `most` is cut off, and looks it.
+    """
+    height, left, width = 22.0, 164.0, 460.0
+    parts = []
+    for r, (name, (value, written)) in enumerate(shares.items()):
+        y, length = r * height, (width - left - 60) * min(value / most, 1.0) if most else 0.0
+        kind = ("c0" if name == strong else "rest") + (" cut" if value > most else "")
+        parts.append(_text(left - 8, y + 15, name, anchor="end"))
+        parts.append(
+            f'<rect class="{kind} bar" x="{left}" y="{y + 4}" width="{max(length, 1):.1f}" height="14"/>'
+        )
+        parts.append(_text(left + length + 6, y + 15, written))
+    return _svg(width, len(shares) * height + 4, parts)
+
+
+def _frame(
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    x_most: float,
+    y_most: float,
+    percent: bool,
+    x_percent: bool = False,
+) -> list[str]:
+    parts = []
+    for step in range(5):
+        share = step / 4
+        y, x = top + height * (1 - share), left + width * share
+        parts.append(f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(left - 4, y + 3.5, _tick(y_most * share, percent), anchor="end", small=True))
+        parts.append(
+            _text(x, top + height + 13, _tick(x_most * share, x_percent), anchor="middle", small=True)
+        )
+    return parts
+
+
+def round_up(value: float) -> float:
+    """The next number above whose quarters are short to write."""
+    if value <= 0:
+        return 1.0
+    power: float = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= value)
+
+
+def _tick(value: float, percent: bool) -> str:
+    return f"{100 * value:.3g}%" if percent else f"{value:.3g}"
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", small: bool = False) -> str:
+    kind = ' class="small"' if small else ""
+    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _svg(width: float, height: float, parts: Sequence[str]) -> str:
+    return (
+        f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" '
+        f'role="img">{"".join(parts)}</svg>'
+    )
+
+
+def _clamped(shade: float) -> float:
+    return min(max(shade, 0.0), 1.0)

@@ -1,0 +1,41 @@
+"""Pools of sensors that never were: clean embeddings near their centre, corrupted ones near any."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from omnibind_ros.training.pools import Pool
+
+D, K, NAMES = 32, 6, ("image", "audio", "touch")
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    return (x / np.linalg.norm(x, axis=-1, keepdims=True)).astype(np.float32)
+
+
+CENTRES = unit(np.random.default_rng(9).standard_normal((K, D)))
+
+
+def pool(seed: int, count: int = 120, kinds: int = 4, refused: float = 0.2) -> Pool:
+    """Each kind once, the stronger the farther off and the less evidence."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, K, count)
+    kind = np.broadcast_to(np.arange(kinds + 1), (count, kinds + 1))
+    strength = np.where(kind > 0, rng.random(kind.shape), 0)
+    wrong = CENTRES[rng.integers(0, K, kind.shape)]
+    mixed = (1 - strength[..., None]) * CENTRES[labels][:, None] + strength[..., None] * wrong
+    noise = 0.12 * rng.standard_normal(mixed.shape)
+    quality = np.where((kind > 0) & (rng.random(kind.shape) < refused), 0, 1)
+    return Pool(
+        unit(mixed + noise),
+        (rng.normal(2.6, 0.1, kind.shape) - 2 * strength).astype(np.float32),
+        quality.astype(np.float32),
+        kind.astype(np.int64),
+        strength.astype(np.float32),
+        labels.astype(np.int64),
+    )
+
+
+def pools(seed: int = 0) -> dict[str, Pool]:
+    """One for each of `NAMES`."""
+    return {name: pool(seed + n) for n, name in enumerate(NAMES)}

@@ -1,0 +1,89 @@
+"""Rules are compared on the same sets, and the tables say what was counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_pools import CENTRES, NAMES, pools
+
+from omnibind_ros.fusion.calibration import softmax
+from omnibind_ros.training import comparison
+from omnibind_ros.training.comparison import ADAPTIVE, compare
+from omnibind_ros.training.rules import best_single, static_rules
+
+
+def by_evidence(sets):
+    """A fusion that is good enough to compare with: posteriors as sharp as the evidence says, added up."""
+    cosines = (sets.embeddings @ CENTRES.T).astype(float)
+    beliefs = softmax(np.exp(sets.evidence)[..., None] * cosines) * sets.mask[..., None]
+    weights = beliefs.max(axis=2)
+    return beliefs.sum(axis=1), weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    made = pools()
+    return compare(
+        made, made, by_evidence, static_rules(CENTRES), clean_per_class=10, bad_per_class=5, seed=0
+    )
+
+
+def test_every_subset_is_judged_under_every_condition(outcomes):
+    table = comparison.subset_table(outcomes)
+    assert len(table) == 2 ** len(NAMES) - 1
+    for row in table:
+        several = len(row["modalities"]) > 1
+        assert row["clean"]["n"] == row["n"] > 0
+        assert bool(row["corrupted"]["n"]) == several
+        assert bool(row["stuck"]["n"]) == (len(row["modalities"]) >= comparison.LEAST_FOR_STUCK)
+        assert row["accuracy"] == row["clean"]["accuracy"][ADAPTIVE]
+        assert sum(kind["n"] for kind in row["kinds"].values()) == row["corrupted"]["n"]
+
+
+def test_a_single_sensor_is_answered_alike_by_every_rule(outcomes):
+    for row in comparison.subset_table(outcomes):
+        if len(row["modalities"]) == 1:
+            assert len(set(row["clean"]["accuracy"].values())) == 1
+
+
+def test_the_product_of_experts_is_the_mean(outcomes):
+    for o in outcomes:
+        np.testing.assert_array_equal(o.right["mean of embeddings"], o.right["product of experts"])
+
+
+def test_the_cut_is_against_the_best_rule_that_learns_nothing(outcomes):
+    rules = static_rules(CENTRES)
+    found = comparison.condition_table(outcomes, tuple(rules))["corrupted"]
+    best = max(found["accuracy"][rule] for rule in rules)
+    assert found["accuracy"][found["best_static"]] == best
+    assert found["cut"] == pytest.approx(1 - (1 - found["accuracy"][ADAPTIVE]) / (1 - best), abs=1e-3)
+
+
+def test_what_the_checks_refuse_is_not_counted_but_named(outcomes):
+    kinds = comparison.kind_table(outcomes)
+    assert {k["modality"] for k in kinds} == set(NAMES)
+    assert all(0.05 < k["refused"] < 0.4 for k in kinds)
+    assert all(sum(s["n"] for s in k["by_strength"]) == k["n"] for k in kinds)
+
+
+def test_the_weight_falls_with_the_strength(outcomes):
+    for kind in comparison.kind_table(outcomes):
+        share = [step["share"] for step in kind["by_strength"]]
+        assert share[-1] < share[0]
+
+
+def test_the_interval_of_a_difference_holds_the_difference(outcomes):
+    for row in comparison.size_table(outcomes, seed=0, replicates=60):
+        low, high = row["gap_95"]
+        assert low - 1e-9 <= row["gap"] <= high + 1e-9
+
+
+def test_the_best_single_sensor_that_is_live_speaks():
+    made = pools()
+    rule = best_single(CENTRES, {0: 0.9, 1: 0.99, 2: 0.5})
+    from omnibind_ros.training.episodes import draw_subset
+
+    sets = draw_subset(made, NAMES, 2, np.random.default_rng(0)).clean()
+    np.testing.assert_allclose(rule(sets), sets.embeddings[:, 1] @ CENTRES.T, atol=1e-6)
+    sets.mask[:, 1] = 0
+    np.testing.assert_allclose(rule(sets), sets.embeddings[:, 0] @ CENTRES.T, atol=1e-6)

@@ -1,0 +1,86 @@
+"""The page is one file that needs nothing else, from the scores a bundle really gets."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+from made_pools import CENTRES, K, pool, pools
+from test_comparison import by_evidence
+
+from omnibind_ros.training import comparison
+from omnibind_ros.training.report import report_page
+from omnibind_ros.training.rules import static_rules
+from omnibind_ros.training.space_map import retrieval, space_map, tsne
+
+LABELS = tuple("<abc>"[n % 5] + str(n) for n in range(K))
+
+
+def some_scores() -> dict:
+    made, rules = pools(), static_rules(CENTRES)
+    outcomes = comparison.compare(made, made, by_evidence, rules, clean_per_class=4, bad_per_class=3, seed=0)
+    return {
+        "modalities": {m: {"accuracy": 0.9, "n": 120} for m in made},
+        "sources": {"image": {"one": {"accuracy": 0.8, "n": 60}, "two": {"accuracy": 1.0, "n": 60}}},
+        "negatives": {"image": {"accuracy": 1.0, "n": 3}},
+        "subsets": comparison.subset_table(outcomes),
+        "conditions": comparison.condition_table(outcomes, tuple(rules)),
+        "sizes": comparison.size_table(outcomes, 0, replicates=5),
+        "kinds": comparison.kind_table(outcomes),
+        "calibration": {"clean": {"ece": 0.01, "bins": [[0.6, 0.5, 4], [0.99, 1.0, 90]]}},
+        "confusion": {"labels": list(LABELS), "image": np.eye(K, dtype=int).tolist()},
+        "retrieval": retrieval(made),
+        "map": space_map(made, LABELS, per_modality=15),
+    }
+
+
+class Balanced(HTMLParser):
+    """Raises when a tag is closed that is not open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_a_page_that_needs_nothing_else():
+    ablation = {"rows": [{"name": "all of it", "modality": "touch", "mean": 91.5, "std": 0.7, "n": 5}]}
+    page = report_page("a run & more", some_scores(), ablation)
+    parser = Balanced()
+    parser.feed(page)
+    assert not parser.open
+    assert not re.search(r"(src|href)=|<script|@import|url\(", page)
+    assert "a run &amp; more" in page
+    assert "&lt;0" in page and "<abc>" not in page
+    assert "91.50" in page and "± 0.70" in page
+    assert "nan" not in page.lower().replace("fi-nan-", "")
+
+
+def test_without_an_ablation_there_is_no_empty_table():
+    assert "Ablation" not in report_page("run", some_scores())
+
+
+def test_retrieval_finds_its_class():
+    table = retrieval({"image": pool(0), "audio": pool(1)})
+    assert {(r["from"], r["to"]) for r in table} == {("image", "audio"), ("audio", "image")}
+    assert all(r["r5"] >= r["r1"] > 0.95 for r in table)
+
+
+def test_a_map_keeps_neighbours_together():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 20)
+    vectors = np.eye(4, 16)[labels] + 0.05 * rng.standard_normal((80, 16))
+    plane = tsne(vectors, rng)
+    distances = np.linalg.norm(plane[:, None] - plane[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    assert (labels[distances.argmin(axis=1)] == labels).mean() > 0.95
