@@ -132,8 +132,9 @@ def _rules(scores: Scores) -> str:
     )
     return _section(
         "Rules of fusion on the same embeddings",
-        "Errors over all subsets of two or more modalities. Below: accuracy in % of clean sets by size, and "
-        "adaptive fusion minus the best rival of that size (paired bootstrap over recordings).",
+        "Errors over all subsets of two or more modalities; pale bars are cut off. Below: accuracy in % of "
+        "clean sets by size, and adaptive fusion minus the best rival of that size (paired bootstrap over "
+        "recordings).",
         _grid(figures),
         sizes,
     )
