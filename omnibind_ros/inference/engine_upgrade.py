@@ -86,9 +86,10 @@ class EngineUpgrade:
             engine = self._load()
             engine.warm_up()
         except Exception as error:  # a fault here must not be silent, nor stop an encoder that works
-            self._outcome = f"failed: {error if isinstance(error, BackendError) else repr(error)}"
+            outcome = f"failed: {error if isinstance(error, BackendError) else repr(error)}"
             if not self._closed:
-                log.warning("%s stays on ONNX Runtime: %s", self._name, self._outcome)
+                log.warning("%s stays on ONNX Runtime: %s", self._name, outcome)
+            self._outcome = outcome
             return
         self._outcome = "built"
         with self._lock:
