@@ -13,11 +13,12 @@ from typing import Annotated
 import typer
 
 from omnibind_ros.cli import options
+from omnibind_ros.cli.side_by_side import side_by_side
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.recipe import Recipe, load_recipe
 from omnibind_ros.training.config import TrainingConfig, changed
 from omnibind_ros.training.fit import Machine, disk_of
-from omnibind_ros.training.run import TrainingRun
+from omnibind_ros.training.run import UNTAUGHT, TrainingRun
 
 INTERRUPTED = 130
 
@@ -32,6 +33,7 @@ Settings = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Same seed, same numbers.  [0]")]
 Devices = Annotated[int, typer.Option(min=1, help="GPUs (or processes, without a GPU) that share the work.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Forget what an earlier start of the run left.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Students trained side by side, a process each.")]
 Progress = Annotated[bool, typer.Option(help="Show progress bars.")]
 RunFolder = Annotated[Path | None, typer.Option(help="Folder of the run.  [runs/RECIPE]")]
 
@@ -46,6 +48,9 @@ class Step(str, Enum):
     folds = "folds"
     final = "final"
     all = "all"
+
+
+_FUSED = (Step.fusion, Step.evaluate)
 
 
 def train(
@@ -66,22 +71,28 @@ def train(
     settings: Settings = None,
     seed: Seed = None,
     devices: Devices = 1,
+    jobs: Jobs = 1,
     restart: Restart = False,
     progress: Progress = True,
 ) -> None:
     """Train a bundle's models; interrupted, it goes on where it stopped.
 
-    omnibind train all digits --root DATA --out runs/digits
+    omnibind train all digits --root DATA --out runs/digits --jobs 2
     """
     plan = load_recipe(recipe)
     modalities = [plan.check_modality(m) for m in modality or plan.modalities]
     run = open_run(plan, root, out, settings, seed, Machine(devices, progress), restart=restart)
     with resumable(run):
+        if jobs > 1:
+            again = ["--root", root, "--out", run.folder, "--devices", devices, "--no-progress"]
+            again += [] if seed is None else ["--seed", seed]
+            again += [part for setting in settings or () for part in ("--set", setting)]
+            _train_side_by_side(run, step, modalities, jobs, [recipe, *again])
         if step in (Step.teacher, Step.all):
             run.teach()
         if step in (Step.students, Step.all):
             for one in modalities:
-                run.student(one, "split")
+                run.encoder(one, "split")
         if step in (Step.fusion, Step.all):
             run.fusion()
         if step in (Step.evaluate, Step.all):
@@ -93,9 +104,31 @@ def train(
                     typer.echo(f"{one} without {group}: {100 * accuracy:.1f} % on it")
         if step in (Step.final, Step.all):
             for one in modalities:
-                run.student(one, "final")
+                run.encoder(one, "final")
     command = f"omnibind export {run.folder} engines/{plan.name} --recipe {recipe} --root {root}"
     typer.echo(f"run in {run.folder}; to ship it: {command}")
+
+
+def _train_side_by_side(
+    run: TrainingRun, step: Step, modalities: list[str], jobs: int, arguments: list[object]
+) -> None:
+    """The students that a step needs; what comes after finds them trained."""
+    needed = {
+        Step.students: [(Step.students, m) for m in modalities],
+        Step.final: [(Step.final, m) for m in modalities],
+        Step.all: [(one, m) for one in (Step.students, Step.final) for m in modalities],
+    }.get(step, [(Step.students, m) for m in run.recipe.modalities] if step in _FUSED else [])
+    commands = {f"{m}, {one.value}": ("train", one.value, *arguments, "--modality", m) for one, m in needed}
+    _ = run.anchors  # else each would make them
+    own = {name: command for name, command in commands.items() if command[-1] in UNTAUGHT}
+    side_by_side(own, jobs, _tell)
+    if len(own) < len(commands):
+        run.teach()
+    side_by_side({name: c for name, c in commands.items() if name not in own}, jobs, _tell)
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def open_run(

@@ -55,6 +55,17 @@ class PicturesConfig(StrictModel):
     """recordings without a label are learnt from, too, as the image teacher sees them shown as pictures"""
 
 
+class CorruptionConfig(StrictModel):
+    """Students also learn from recordings as a sensor that fails would make them."""
+
+    share: Share = 0.25
+    """of the samples drawn; 0 trains on clean recordings only"""
+    damaged: Share = 0.5
+    """of these, how many are damaged as model inputs, in ways no sensor is known for"""
+    versions: Count = 3
+    """corrupted versions kept of each recording"""
+
+
 class StudentChanges(StrictModel):
     """A modality's training otherwise than planned."""
 
@@ -81,6 +92,7 @@ class TrainingConfig(StrictModel):
     teacher: TeacherConfig = TeacherConfig()
     cad: CadConfig = CadConfig()
     pictures: PicturesConfig = PicturesConfig()
+    corruption: CorruptionConfig = CorruptionConfig()
     students: dict[str, StudentChanges] = Field(default_factory=dict)
     """by modality"""
 

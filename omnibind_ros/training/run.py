@@ -46,7 +46,7 @@ from omnibind_ros.training.evidence import embedder, train_evidence
 from omnibind_ros.training.fit import ONE_DEVICE, Machine, load_weights, save_weights
 from omnibind_ros.training.pools import Pool, make_pool
 from omnibind_ros.training.samples import NEGATIVE, prepare_samples
-from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
+from omnibind_ros.training.stage1 import Corruption, Pretraining, accuracy, train_student
 from omnibind_ros.training.stage2 import FusionPlan, calibrate, train_fusion
 from omnibind_ros.training.student_plans import plan_of
 from omnibind_ros.training.teaching import TEXTS_ONLY, Teaching
@@ -202,8 +202,14 @@ class TrainingRun:
             load_weights(student, folder / "student.pt")
             return student.eval()
         recordings = recordings + simulated_recordings(self.recipe, modality, self.seed + _TRAIN_SEED)
+        share = self.config.corruption.share
         samples = prepare_samples(
-            recordings, self.recipe.label_names, self.recipe.adaptor(modality), plan.variants, self.seed
+            recordings,
+            self.recipe.label_names,
+            self.recipe.adaptor(modality),
+            plan.variants,
+            self.seed,
+            self.config.corruption.versions if share > 0 else 0,
         )
         log.info("training %s on %d samples", modality, len(samples))
         cad = TEXTS_ONLY if modality in UNTAUGHT else self.config.cad
@@ -221,6 +227,7 @@ class TrainingRun:
                 frozenset({made_of(self.recipe.from_pictures.get(modality, ""), modality)}),
                 self.config.pictures.until,
             ),
+            corruption=Corruption(share, self.config.corruption.damaged),
         )
 
     def folds(self, modality: str) -> dict[str, float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from omnibind_ros.data.augment import AUGMENTATIONS
+from omnibind_ros.data.corrupt import CORRUPTIONS, Corrupt
 from omnibind_ros.data.recording import Recording
 from omnibind_ros.sensors.adaptor import SensorAdaptor
 
@@ -31,6 +33,7 @@ class Samples:
         sources: name of the source of each, [N].
         groups: speaker, writer or session of each, [N].
         recordings: what each was read from; empty for samples that were made otherwise.
+        corrupted: float16 [N, C, *shape], each as it comes from a sensor that fails; C may be 0.
     """
 
     inputs: torch.Tensor
@@ -38,6 +41,7 @@ class Samples:
     sources: NDArray[np.str_]
     groups: NDArray[np.str_]
     recordings: tuple[Recording, ...] = ()
+    corrupted: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 0))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,6 +54,7 @@ class Samples:
             self.sources[index.numpy()],
             self.groups[index.numpy()],
             tuple(self.recordings[i] for i in index.tolist()) if self.recordings else (),
+            self.corrupted[index] if self.corrupted.numel() else self.corrupted,
         )
 
     def knowing(self, rows: NDArray[np.intp]) -> Samples:
@@ -67,6 +72,7 @@ class Samples:
             np.concatenate([first.sources, second.sources]),
             np.concatenate([first.groups, second.groups]),
             first.recordings + second.recordings,
+            torch.cat([first.corrupted, second.corrupted]),
         )
 
     @property
@@ -81,17 +87,22 @@ def prepare_samples(
     adaptor: SensorAdaptor,
     variants: int = 1,
     seed: int = 0,
+    corrupted: int = 0,
 ) -> Samples:
     """Read and preprocess recordings; those of quality 0 are left out, as they would be on the robot.
 
     Args:
         variants: how many versions of each are kept; from the second on they are augmented on the raw level.
+        corrupted: how many corrupted versions of each are kept as well.
     """
     augment = AUGMENTATIONS.get(adaptor.modality)
-    variants = variants if augment else 1
-    rng = np.random.default_rng(seed)
+    corruptions: tuple[Corrupt, ...] = CORRUPTIONS.get(adaptor.modality, ())
+    variants, corrupted = variants if augment else 1, corrupted if corruptions else 0
+    # Streams of their own: what is asked of one leaves the other as it was.
+    rng, chance = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     kept: list[Recording] = []
     inputs = np.empty((len(recordings), variants, *adaptor.input_shape[1:]), np.float16)
+    broken = np.empty((len(recordings), corrupted, *adaptor.input_shape[1:]), np.float16)
     for recording in track(recordings, f"reading {adaptor.modality}", transient=True):
         raw = recording.load()
         if adaptor.check(raw).quality == 0.0:
@@ -99,6 +110,8 @@ def prepare_samples(
         inputs[len(kept), 0] = adaptor.prepare(raw)[0]
         for v in range(1, variants):
             inputs[len(kept), v] = adaptor.prepare(augment(raw, rng))[0] if augment else 0
+        for v in range(corrupted):
+            broken[len(kept), v] = adaptor.prepare(_corrupted(raw, corruptions, adaptor, chance))[0]
         kept.append(recording)
     index = {label: k for k, label in enumerate(labels)}
     return Samples(
@@ -107,4 +120,18 @@ def prepare_samples(
         np.array([r.source for r in kept]),
         np.array([r.group for r in kept]),
         tuple(kept),
+        torch.from_numpy(broken[: len(kept)]),
     )
+
+
+def _corrupted(
+    raw: Any, corruptions: Sequence[Corrupt], adaptor: SensorAdaptor, rng: np.random.Generator
+) -> Any:
+    """A raw sample of any kind and strength of corruption that the signal checks let pass."""
+    corrupt, strength = corruptions[int(rng.integers(len(corruptions)))], rng.random()
+    while strength > 0.05:
+        broken = corrupt(raw, strength, rng)
+        if adaptor.check(broken).quality > 0.0:
+            return broken
+        strength /= 2
+    return raw

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from omnibind_ros.models.student import Student
 from omnibind_ros.training.cad import DEFAULT_CAD, Batch, CadConfig, weighted_terms
+from omnibind_ros.training.damage import damage
 from omnibind_ros.training.fit import (
     CHECKPOINT,
     ONE_DEVICE,
@@ -43,11 +44,28 @@ UNLABELLED_SHARE = 0.3
 Precision = Literal["auto", "bf16", "fp32"]
 
 
-class _Variants(Dataset[tuple[Tensor, ...]]):
+@dataclass(frozen=True)
+class Corruption:
+    """How much of what a student learns from comes from sensors that fail.
+
+    Attributes:
+        share: of the samples drawn.
+        damaged: of these, how many are damaged as model inputs (`training.damage`) rather than corrupted on
+            the raw level (`Samples.corrupted`).
+    """
+
+    share: float = 0.0
+    damaged: float = 0.5
+
+
+NO_CORRUPTION = Corruption()
+
+
+class Variants(Dataset[tuple[Tensor, ...]]):
     """Draws a random variant of each sample, a batch at a time."""
 
-    def __init__(self, samples: Samples, targets: Targets) -> None:
-        self._samples, self._targets = samples, targets
+    def __init__(self, samples: Samples, targets: Targets, corruption: Corruption) -> None:
+        self._samples, self._targets, self._corruption = samples, targets, corruption
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -56,8 +74,21 @@ class _Variants(Dataset[tuple[Tensor, ...]]):
         rows = torch.tensor(index)
         variants = self._samples.inputs.shape[1]
         x = self._samples.inputs[rows, torch.randint(variants, (len(rows),))].float()
+        if self._corruption.share > 0 and x.ndim == 4:
+            self._corrupt(x, rows)
         y = self._samples.labels[rows]
         return x, y, *self._targets.of(rows, y)
+
+    def _corrupt(self, x: Tensor, rows: Tensor) -> None:
+        broken = self._samples.corrupted
+        kept = broken.shape[1] if broken.numel() else 0
+        hit = torch.rand(len(rows)) < self._corruption.share
+        outside = hit & (torch.rand(len(rows)) >= self._corruption.damaged) & (kept > 0)
+        if outside.any():
+            x[outside] = broken[rows[outside], torch.randint(kept, (int(outside.sum()),))].float()
+        inside = hit & ~outside
+        if inside.any():
+            x[inside] = damage(x[inside], torch.default_generator)
 
 
 class _EvenBatches:
@@ -110,10 +141,12 @@ class StudentTraining(Training):
         seed: int,
         precision: Precision = "auto",
         pretraining: Pretraining,
+        corruption: Corruption,
     ) -> None:
         super().__init__(subject, seed, plan.lr, plan.weight_decay)
         self.student, self.plan, self.cad = student, plan, cad
         self._samples, self._targets, self._pretraining = samples, targets, pretraining
+        self._corruption = corruption
         self._bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
         self.register_buffer("centres", targets.centres)
         self.register_buffer("pictures", targets.pictures)
@@ -132,7 +165,7 @@ class StudentTraining(Training):
         share = max(1, self.plan.batch // self.trainer.world_size)
         batches = max(1, self.plan.samples // EPOCHS // self.plan.batch)
         return DataLoader(
-            _Variants(self._samples, self._targets),
+            Variants(self._samples, self._targets, self._corruption),
             batch_sampler=_EvenBatches(self, share, batches),
             collate_fn=_as_it_is,
             # The loader draws a number for workers that it has not; not from the stream of the training.
@@ -177,6 +210,7 @@ def train_student(
     machine: Machine = ONE_DEVICE,
     start: Student | None = None,
     pretraining: Pretraining = NO_PRETRAINING,
+    corruption: Corruption = NO_CORRUPTION,
 ) -> Student:
     """Train a student on `samples`; resumes from `run/last.ckpt` if an earlier attempt was interrupted.
 
@@ -188,6 +222,7 @@ def train_student(
         subject: what is trained, for messages.
         start: begin with its weights.
         pretraining: sources to begin with, and to leave later.
+        corruption: how often a sensor that fails is seen.
 
     Returns:
         The student, in evaluation mode. Finished runs are read back from `run/student.pt`.
@@ -213,6 +248,7 @@ def train_student(
                 seed=seed,
                 precision=precision,
                 pretraining=pretraining,
+                corruption=corruption,
             ),
             run,
             EPOCHS,

@@ -69,7 +69,7 @@ def test_how_a_training_ends_early(error, status, said, capsys, monkeypatch, tmp
     def stop(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(TrainingRun, "student", stop)
+    monkeypatch.setattr(TrainingRun, "encoder", stop)
     ended, out, err = run(
         capsys,
         monkeypatch,
@@ -88,7 +88,7 @@ def test_how_a_training_ends_early(error, status, said, capsys, monkeypatch, tmp
 
 
 def test_a_run_is_not_continued_with_another_config(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(TrainingRun, "student", lambda *_: None)
+    monkeypatch.setattr(TrainingRun, "encoder", lambda *_: None)
     begin = ["train", "students", "digits", "--root", str(tmp_path), "--out", str(Path(tmp_path) / "r")]
     assert run(capsys, monkeypatch, *begin, "--seed", "4")[0] == 0
     status, _, err = run(capsys, monkeypatch, *begin, "--set", "cad.lambda_image=0")

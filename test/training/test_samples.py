@@ -54,3 +54,25 @@ def test_every_modality_of_real_actions_becomes_samples(data_root, modality):
     assert torch.isfinite(samples.inputs).all()
     assert len(set(samples.labels.tolist())) > 1 and set(samples.groups) == set("1234567")
     assert len({x.numpy().tobytes() for x in samples.inputs.reshape(32, -1)}) == 32
+
+
+def test_corrupted_versions_are_let_pass_by_the_checks_and_leave_the_others_as_they_were():
+    adaptor = make_adaptor("image")
+    recordings = simulated_recordings(RECIPE, "image")
+    without = prepare_samples(recordings, RECIPE.label_names, adaptor)
+    samples = prepare_samples(recordings, RECIPE.label_names, adaptor, corrupted=6)
+    assert torch.equal(samples.inputs, without.inputs)
+    assert samples.corrupted.shape == (10, 6, 3, 48, 48) and not without.corrupted.numel()
+    apart = (samples.corrupted.float() - samples.inputs[:, :1].float()).abs().mean(dim=(2, 3, 4))
+    assert (apart > 0).float().mean() > 0.9 and torch.isfinite(samples.corrupted).all()
+    again = prepare_samples(recordings, RECIPE.label_names, adaptor, corrupted=6)
+    assert torch.equal(again.corrupted, samples.corrupted)
+    half = samples[np.arange(10) < 5]
+    assert torch.equal(half.corrupted, samples.corrupted[:5])
+    assert torch.equal(
+        type(samples).joined(half, half).corrupted, samples.corrupted[:5].repeat(2, 1, 1, 1, 1)
+    )
+    text = prepare_samples(
+        simulated_recordings(RECIPE, "text"), RECIPE.label_names, make_adaptor("text"), corrupted=2
+    )
+    assert not text.corrupted.numel()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ torch = pytest.importorskip("torch")
 from bars import ANCHORS, PLAN, SHORT, bars, words  # noqa: E402
 
 from omnibind_ros.core.errors import TrainingError  # noqa: E402
+from omnibind_ros.training.damage import damage  # noqa: E402
 from omnibind_ros.training.fit import Machine, disk_of, save_weights  # noqa: E402
 from omnibind_ros.training.samples import NEGATIVE, UNLABELLED  # noqa: E402
 from omnibind_ros.training.stage1 import (  # noqa: E402
     UNLABELLED_SHARE,
+    Corruption,
     StudentTraining,
+    Variants,
     accuracy,
     embed,
     even_weights,
@@ -98,6 +102,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from bars import SHORT, bars, words
+from omnibind_ros.training.damage import damage  # noqa: E402
 from omnibind_ros.training.fit import Machine
 from omnibind_ros.training.stage1 import StudentTraining, train_student
 begin = StudentTraining.on_train_epoch_start
@@ -191,3 +196,30 @@ def test_small_classes_are_drawn_as_often_and_the_unlabelled_in_their_share():
     weights = even_weights(samples.knowing(np.arange(30))).numpy()
     unlabelled = samples.knowing(np.arange(30)).labels.numpy() == UNLABELLED
     assert weights[unlabelled].sum() / weights.sum() == pytest.approx(UNLABELLED_SHARE)
+
+
+def test_a_student_that_saw_failing_sensors_reads_them_better(tmp_path):
+    samples, fresh = bars(400, 0), bars(400, 1)
+    damaged = damage(fresh.clean, torch.Generator().manual_seed(2))[:, None]
+    broken = replace(fresh, inputs=damaged)
+    plan = replace(PLAN, samples=2400)
+    clean, robust = (
+        train_student(
+            samples,
+            words(samples),
+            plan,
+            run=tmp_path / name,
+            machine=QUIET,
+            corruption=Corruption(share, 1.0),
+        )
+        for name, share in (("clean", 0.0), ("robust", 0.5))
+    )
+    assert accuracy(robust, broken, ANCHORS) > accuracy(clean, broken, ANCHORS) + 0.02
+    assert accuracy(robust, fresh, ANCHORS) > 0.95
+
+
+def test_corrupted_versions_are_drawn_in_their_share():
+    samples = bars(100, 0)
+    marked = replace(samples, corrupted=torch.full((100, 2, 1, 12, 12), 9.0, dtype=torch.float16))
+    drawn = Variants(marked, words(marked), Corruption(0.4, damaged=0.0)).__getitems__(list(range(100)) * 20)
+    assert (drawn[0] == 9.0).all(dim=(1, 2, 3)).float().mean() == pytest.approx(0.4, abs=0.05)
