@@ -35,7 +35,7 @@ lint: $(LINT_VENV)/.ready ## style, types, and who imports whom
 	test -z "$$failed" || { echo "failed: $${failed:2}"; exit 1; }
 
 train: .venv-train/.ready ## all students and their fusion on the recordings in OMNIBIND_DATA, into runs/digits
-	@$(<D)/bin/omnibind train all digits --root "$(OMNIBIND_DATA)" --out runs/digits $(ARGS)
+	@$(<D)/bin/omnibind train all digits --root "$(OMNIBIND_DATA)" --out runs/digits --jobs $$(nproc) $(ARGS)
 
 clean: ## remove environments, caches and builds; runs/ stays
 	@rm -rf .venv-demo .venv-lint .venv-test .venv-train build dist *.egg-info
