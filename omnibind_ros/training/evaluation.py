@@ -2,8 +2,8 @@
 
 A bundle is judged as a robot uses it: the adaptors' preprocessing, the exported encoders, the exported
 fusion, the calibrated label bank; torch is imported only to train the rivals that have to be learned. Subsets
-are sets of one class, one recording per modality, drawn with a fixed seed; data that is aligned by class only
-has no true pairs.
+are sets of one recording per modality, drawn with a fixed seed: of one moment where recordings have true
+pairs, of one class in data that is aligned by class only.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.data.corrupt import CORRUPTIONS
 from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.data.recording import Recording
 from omnibind_ros.fusion.calibration import Calibration
@@ -124,7 +124,7 @@ def evaluate(
         embed, adaptor = _embedder(encoder), encoder.adaptor
         alone[modality] = make_pool(embed, adaptor, own, bank.names, versions=0)
         some = _some([r for r in own if r.label is not None], seed)
-        versions = comparison.STEPS * len(CORRUPTIONS.get(modality, ()))
+        versions = comparison.STEPS * len(alone[modality].kinds)
         if some:
             damaged[modality] = make_pool(embed, adaptor, some, bank.names, versions=versions, seed=seed)
         if modality in others:
@@ -198,9 +198,10 @@ def _embedder(encoder: SensorEncoder) -> Embed:
 
 
 def _some(recordings: list[Recording], seed: int) -> list[Recording]:
-    """At most `_MOST_CORRUPTED`, as many of each class as there are."""
+    """At most `_MOST_CORRUPTED`, as many of each class as there are; every modality takes the same moments."""
     rng = np.random.default_rng(seed)
     shuffled = [recordings[i] for i in rng.permutation(len(recordings))]
+    shuffled.sort(key=lambda r: (not r.pair, r.pair and crc32(f"{seed} {r.pair}".encode())))
     seen: dict[str | None, int] = {}
     turn = []
     for recording in shuffled:

@@ -44,7 +44,7 @@ from omnibind_ros.training.config import TrainingConfig, keep, kept
 from omnibind_ros.training.evaluation import evaluate
 from omnibind_ros.training.evidence import embedder, train_evidence
 from omnibind_ros.training.fit import ONE_DEVICE, Machine, load_weights, save_weights
-from omnibind_ros.training.pools import Pool, make_pool
+from omnibind_ros.training.pools import Pool, halves, make_pool
 from omnibind_ros.training.samples import NEGATIVE, prepare_samples
 from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
 from omnibind_ros.training.stage2 import FusionPlan, calibrate, train_fusion
@@ -244,7 +244,7 @@ class TrainingRun:
         if not (weights.exists() and calibration.exists()):
             # Whom to believe and how surely are two questions: two halves of what is held back answer them.
             pools = {m: self._dev_pool(m) for m in modalities}
-            believe, judge = ({m: _part(p, odd) for m, p in pools.items()} for odd in (0, 1))
+            believe, judge = halves(pools)
             model = train_fusion(
                 believe,
                 modalities,
@@ -309,11 +309,6 @@ class TrainingRun:
             trained_on="all" if stage == "final" else "train",
             metrics=_summary(metrics),
         )
-
-
-def _part(pool: Pool, odd: int) -> Pool:
-    rows = np.flatnonzero((np.arange(len(pool.labels)) % 2 == odd) & (pool.labels != NEGATIVE))
-    return Pool(**{name: values[rows] for name, values in vars(pool).items()})
 
 
 def _summary(metrics: dict[str, Any]) -> dict[str, Any]:
