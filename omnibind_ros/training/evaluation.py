@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ from omnibind_ros.sensors.adaptor import Sample
 from omnibind_ros.training import comparison
 from omnibind_ros.training.comparison import Fuse, Outcomes
 from omnibind_ros.training.episodes import Episodes
-from omnibind_ros.training.pools import NO_LABEL, Embed, Pool, make_pool
+from omnibind_ros.training.pools import NO_LABEL, Embed, Pool, make_pool, pick
 from omnibind_ros.training.rules import best_single, static_rules
 from omnibind_ros.training.space_map import retrieval, space_map
 
@@ -123,13 +122,13 @@ def evaluate(
         encoder = SensorEncoder.open(bundle, modality, modality)
         embed, adaptor = _embedder(encoder), encoder.adaptor
         alone[modality] = make_pool(embed, adaptor, own, bank.names, versions=0)
-        some = _some([r for r in own if r.label is not None], seed)
+        some = pick([r for r in own if r.label is not None], _MOST_CORRUPTED, seed)
         versions = comparison.STEPS * len(alone[modality].kinds)
         if some:
             damaged[modality] = make_pool(embed, adaptor, some, bank.names, versions=versions, seed=seed)
         if modality in others:
             rival_pools[modality] = make_pool(
-                embed, adaptor, _some(others[modality], seed), bank.names, seed=seed + 1
+                embed, adaptor, pick(others[modality], _MOST_CORRUPTED, seed), bank.names, seed=seed + 1
             )
         encoder.close()
 
@@ -195,19 +194,6 @@ def _embedder(encoder: SensorEncoder) -> Embed:
         return np.stack([e.vector for e in known]), np.array([e.evidence for e in known], np.float32)
 
     return embed
-
-
-def _some(recordings: list[Recording], seed: int) -> list[Recording]:
-    """At most `_MOST_CORRUPTED`, as many of each class as there are; every modality takes the same moments."""
-    rng = np.random.default_rng(seed)
-    shuffled = [recordings[i] for i in rng.permutation(len(recordings))]
-    shuffled.sort(key=lambda r: (not r.pair, r.pair and crc32(f"{seed} {r.pair}".encode())))
-    seen: dict[str | None, int] = {}
-    turn = []
-    for recording in shuffled:
-        turn.append(seen.get(recording.label, 0))
-        seen[recording.label] = turn[-1] + 1
-    return [shuffled[i] for i in np.argsort(turn, kind="stable")[:_MOST_CORRUPTED]]
 
 
 class _Alone:

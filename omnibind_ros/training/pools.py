@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,19 @@ def halves(pools: Mapping[str, Pool]) -> tuple[dict[str, Pool], dict[str, Pool]]
         for half in (False, True)
     )
     return first, second
+
+
+def pick(recordings: Sequence[Recording], most: int, seed: int) -> list[Recording]:
+    """At most so many, as many of each class as there are; every modality picks the same moments first."""
+    rng = np.random.default_rng(seed)
+    shuffled = [recordings[i] for i in rng.permutation(len(recordings))]
+    shuffled.sort(key=lambda r: (not r.pair, r.pair and crc32(f"{seed} {r.pair}".encode())))
+    seen: dict[str | None, int] = {}
+    turn = []
+    for recording in shuffled:
+        turn.append(seen.get(recording.label, 0))
+        seen[recording.label] = turn[-1] + 1
+    return [shuffled[i] for i in np.argsort(turn, kind="stable")[:most]]
 
 
 def make_pool(

@@ -66,6 +66,16 @@ def test_a_page_that_needs_nothing_else():
     assert "nan" not in page.lower().replace("fi-nan-", "")
 
 
+def test_the_page_says_what_a_set_is():
+    scores = some_scores()
+    assert "put together by class: there are no true pairs" in report_page("run", scores)
+    for row in scores["subsets"]:
+        row["pairs"] = True
+    assert "one moment that all of its sensors recorded" in report_page("run", scores)
+    scores["subsets"][-1]["pairs"] = False
+    assert "Sets of 3 of 4 subsets are true pairs" in report_page("run", scores)
+
+
 def test_without_an_ablation_there_is_no_empty_table():
     assert "Ablation" not in report_page("run", some_scores())
 
