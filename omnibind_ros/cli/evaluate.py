@@ -77,7 +77,9 @@ def evaluate(
 
 
 def _table(scores: Evaluation) -> Table:
-    table = Table("sensors", "accuracy %", "of", title="alone, and any subset fused")
+    several = [s for s in scores.tables["subsets"] if len(s["modalities"]) > 1]
+    sets = "true pairs" if several and all(s["pairs"] for s in several) else "put together by class"
+    table = Table("sensors", "accuracy %", "of", title=f"alone, and any subset fused ({sets})")
     for modality, score in scores.modalities.items():
         table.add_row(modality, f"{100 * score.accuracy:.2f}", str(score.n))
     for modality, score in scores.negatives.items():

@@ -102,6 +102,8 @@ class Recipe(StrictModel):
     """modality -> simulated samples a class that are added in training; of the digits 0 to 9 only"""
     from_pictures: dict[str, str] = Field(default_factory=dict)
     """modality -> source of pictures that are turned into its kind of input for training"""
+    taught_by: dict[str, str] = Field(default_factory=dict)
+    """modality -> modality whose student, trained before, says what it makes of the same moments"""
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -206,6 +208,10 @@ def _check_additions(recipe: Recipe, document: Document) -> None:
         if sources.get(source) != "image":
             pictures = [name for name, of in sources.items() if of == "image"]
             raise document.error(where, f"{source!r} is no source of images{nearest(source, pictures)}")
+    for modality, partner in recipe.taught_by.items():
+        problem = _cannot_be_taught(recipe, modality, partner)
+        if problem:
+            raise document.error(("taught_by", modality), problem)
     for modality in recipe.simulated:
         where = ("simulated", modality)
         if modality not in SIMULATORS:
@@ -213,3 +219,21 @@ def _check_additions(recipe: Recipe, document: Document) -> None:
         strange = [label for label in recipe.labels if label not in tuple("0123456789")]
         if strange:
             raise document.error(where, f"simulated sensors show the digits 0 to 9 only, not {strange[0]!r}")
+
+
+def _cannot_be_taught(recipe: Recipe, modality: str, partner: str) -> str:
+    """Why not; "" if it can."""
+    if modality in ("image", "text"):
+        return f"{modality} is the teacher's own and learns from the words alone"
+    paired = {source.modality for source in recipe.sources if source.pair}
+    for name in (modality, partner):
+        if name not in recipe.modalities:
+            return f"the recipe has no modality {name!r}{nearest(name, recipe.modalities)}"
+        if name not in paired:
+            return f"no source of {name!r} says which recordings are of the same moment; give it a 'pair'"
+    chain = [modality]
+    while chain[-1] in recipe.taught_by:
+        chain.append(recipe.taught_by[chain[-1]])
+        if chain[-1] in chain[:-1]:
+            return f"nobody can begin: {' is taught by '.join(chain)}"
+    return ""

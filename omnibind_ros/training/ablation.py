@@ -21,15 +21,17 @@ from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.core.names import nearest
 from omnibind_ros.data.from_pictures import as_modality
 from omnibind_ros.data.splits import select
+from omnibind_ros.models.teachers.teacher import Vectors
 from omnibind_ros.training.cad import TERMS, CadConfig
 from omnibind_ros.training.config import PicturesConfig, TrainingConfig
 from omnibind_ros.training.few_shot import draw_few
 from omnibind_ros.training.fit import write_whole
 from omnibind_ros.training.run import TrainingRun
-from omnibind_ros.training.samples import Samples, prepare_samples
+from omnibind_ros.training.samples import UNLABELLED, Samples, prepare_samples
 from omnibind_ros.training.stage1 import Pretraining, accuracy, train_student
 from omnibind_ros.training.student_plans import plan_of
-from omnibind_ros.training.targets import Targets
+from omnibind_ros.training.targets import Targets, with_partner
+from omnibind_ros.training.teaching import TEXTS_ONLY
 
 ALL, NOBODY, WORDS = "all", "no teacher", "words only"
 PARTS = ("as_input", "of_unlabelled", *(term for term in TERMS if term not in ("text", "negative")))
@@ -124,6 +126,9 @@ class Ablation:
         samples = material.few(self._per_class, seed, config.pictures)
         centres = self._run.anchors.centres
         targets, cad = self._run.teaching.targets(samples.recordings, config.cad), config.cad
+        if material.modality in self._run.recipe.taught_by and cad.asks_about_pictures:
+            by = self._run.recipe.taught_by[material.modality]
+            targets = with_partner(targets, self._seen_by(by, samples, seed), cad)
         if not way.taught:
             centres = np.eye(len(self._run.recipe.labels), dtype=np.float32)
             targets = Targets.texts_only(centres, len(samples))
@@ -143,6 +148,26 @@ class Ablation:
         )
         shutil.rmtree(folder)
         return round(accuracy(student, material.judges, centres), 4)
+
+    def _seen_by(self, partner: str, samples: Samples, seed: int) -> Vectors:
+        """What a student of another modality makes of the samples' moments that knows the same few labels."""
+        material, folder = _Material(self._run, partner), self._run.folder / "ablation_partner"
+        known = (samples.labels != UNLABELLED).tolist()
+        few = material.of_moments({r.pair for r, y in zip(samples.recordings, known, strict=True) if y})
+        shutil.rmtree(folder, ignore_errors=True)
+        student = train_student(
+            few,
+            Targets.texts_only(self._run.anchors.centres, len(few)),
+            replace(self._run.config.plan(material.plan, partner), samples=self._samples),
+            run=folder,
+            cad=TEXTS_ONLY,
+            subject=partner,
+            seed=seed,
+            precision=self._run.config.precision,
+            machine=self._run.machine,
+        )
+        shutil.rmtree(folder)
+        return self._run.seen_by(partner, student, samples.recordings)
 
 
 class _Material:
@@ -184,6 +209,10 @@ class _Material:
         if pictures.as_input and self._pictures is not None:
             samples = Samples.joined(samples, self._pictures)
         return samples
+
+    def of_moments(self, moments: set[str]) -> Samples:
+        """Recordings of these moments (see `Recording.pair`)."""
+        return self._own[np.array([r.pair in moments for r in self._own.recordings], bool)]
 
     def _prepared(self, split: Any, variants: int) -> Samples:
         run = self._run

@@ -2,7 +2,8 @@
 
 z [B,D] are a batch's unnormalised student embeddings, e = z/|z|; a_k [K,D] the class centres of the teacher's
 texts; v_j [M,D] its embeddings of labelled pictures; t_i [B,D] that of the picture that belongs to sample i
-(its true pair, the drawing it was made of, or the sample shown as a picture), else of a picture of its class.
+(its true pair, the drawing it was made of, or the sample shown as a picture), else another student's
+embedding of the same moment (`partners.py`), else that of a picture of its class.
 Of its own picture the teacher must be sure (FixMatch, arXiv 2001.07685), and right where the class is known.
 
     text       cross-entropy of softmax_k(z_i . a_k) against y_i (InfoNCE over the classes' texts, arXiv

@@ -16,6 +16,10 @@ Series = Sequence[tuple[float, float]]
 """Points (x, y)."""
 
 
+_LETTER = 5.6
+"""Width of a letter of a small text."""
+
+
 def heat_map(
     rows: Sequence[str],
     columns: Sequence[str],
@@ -26,16 +30,23 @@ def heat_map(
     left: float = 96,
     tone: str = "bad",
 ) -> str:
-    """Rows and columns of shaded cells.
+    """Rows and columns of shaded cells; names of columns are slanted where they are too long to stand level.
 
     Args:
         tone: `bad` (the darker, the worse) or `good`.
     """
-    top = 16.0
-    parts = [
-        _text(left + (c + 0.5) * side, top - 5, name, anchor="middle", small=True)
-        for c, name in enumerate(columns)
-    ]
+    longest = _LETTER * max(map(len, columns), default=0)
+    slanted = longest > side
+    reach = longest * math.sqrt(0.5) if slanted else 0.0
+    top = 16.0 + reach
+    parts = []
+    for c, name in enumerate(columns):
+        x = left + (c + 0.5) * side
+        if slanted:
+            where = f"translate({x:.1f},{top - 5:.1f}) rotate(-45)"
+            parts.append(f'<text class="small" transform="{where}">{escape(name)}</text>')
+        else:
+            parts.append(_text(x, top - 5, name, anchor="middle", small=True))
     for r, (name, line) in enumerate(zip(rows, cells, strict=True)):
         y = top + r * height
         parts.append(_text(left - 6, y + height / 2 + 4, name, anchor="end", small=True))
@@ -53,7 +64,8 @@ def heat_map(
                 )
             parts.append(_text(x + side / 2, y + height / 2 + 4, written, anchor="middle", small=True))
             parts.append("</g>")
-    return _svg(left + len(columns) * side + 4, top + len(rows) * height + 4, parts)
+    overhang = max(0.0, reach - side / 2)
+    return _svg(left + len(columns) * side + overhang + 4, top + len(rows) * height + 4, parts)
 
 
 def dots(rows: Sequence[Sequence[bool]], columns: Sequence[str], *, side: float, height: float) -> list[str]:

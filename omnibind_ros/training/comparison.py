@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.data.corrupt import CORRUPTIONS
 from omnibind_ros.training.episodes import Episodes, SubsetDraw, draw_subset
 from omnibind_ros.training.pools import Pool
 from omnibind_ros.training.rules import Rule
@@ -45,7 +44,7 @@ class Outcomes:
         live: int64 [B], how many sensors the checks let pass.
         strength, share: float32 [B], of the corruption, and the bad sensor's weight times the number of live
             sensors: 1 is its equal share.
-        rows: int64 [B, n], the recordings.
+        rows: int64 [B, n], the recordings; moments: str [B], that of a true pair, else "".
         drawn: sets before those were left out that do not count.
     """
 
@@ -61,6 +60,7 @@ class Outcomes:
     strength: NDArray[np.float32]
     share: NDArray[np.float32]
     rows: NDArray[np.int64]
+    moments: NDArray[np.str_]
     drawn: int
 
 
@@ -94,7 +94,7 @@ def compare(
             continue
         for sensor, modality in enumerate(subset):
             for number in np.unique(corrupted[modality].kind[corrupted[modality].kind > 0]):
-                corruption = CORRUPTIONS[modality][number - 1].__name__
+                corruption = corrupted[modality].kinds[number - 1]
                 sets = few.corrupted(sensor, number, rng)
                 outcomes.append(_judge(sets, few, subset, "corrupted", sensor, corruption, fuse, rules))
             if len(subset) >= LEAST_FOR_STUCK:
@@ -113,10 +113,10 @@ def _judge(
     fuse: Fuse,
     rules: Mapping[str, Rule],
 ) -> Outcomes:
-    drawn, rows = len(sets), draw.rows
+    drawn, rows, moments = len(sets), draw.rows, draw.moments
     if sensor is not None:
         counts = sets.bad[:, sensor] & (sets.mask[:, sensor] > 0) & (sets.mask.sum(axis=1) >= 2)
-        sets, rows = sets.where(counts), rows[counts]
+        sets, rows, moments = sets.where(counts), rows[counts], moments[counts]
     scores, weights = fuse(sets)
     answers = scores.argmax(axis=1) if len(sets) else np.zeros(0, np.int64)
     right = {ADAPTIVE: answers == sets.labels}
@@ -137,6 +137,7 @@ def _judge(
         sets.strength[:, column],
         weights[:, column] * live,
         rows,
+        moments,
         drawn,
     )
 
@@ -153,7 +154,10 @@ def accuracies(outcomes: Iterable[Outcomes]) -> dict[str, float]:
 
 
 def subset_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
-    """A row per subset: accuracy by rule under each condition, and under each kind of corruption."""
+    """A row per subset: accuracy by rule under each condition, and under each kind of corruption.
+
+    `pairs` says that its sets are true pairs, one moment each, and not merely of one class.
+    """
     table = []
     for subset in dict.fromkeys(o.subset for o in outcomes):
         own = [o for o in outcomes if o.subset == subset]
@@ -162,6 +166,7 @@ def subset_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
             "modalities": list(subset),
             "accuracy": _rounded(clean.right[ADAPTIVE].mean()),
             "n": len(clean.labels),
+            "pairs": bool((clean.moments != "").all()),
         }
         for condition in CONDITIONS:
             judged = [o for o in own if o.condition == condition]
@@ -238,7 +243,8 @@ def size_table(outcomes: list[Outcomes], seed: int, replicates: int = 400) -> li
     """Clean sets by number of modalities: accuracy by rule, and adaptive fusion minus the best other one.
 
     The interval is of a paired bootstrap over recordings (Efron 1979): recordings of each modality are drawn
-    with replacement, and a set counts as often as all of its recordings together were drawn.
+    with replacement, and a set counts as often as all of its recordings together were drawn; where sets are
+    true pairs, moments are drawn.
     """
     clean = [o for o in outcomes if o.condition == "clean"]
     table = []
@@ -269,14 +275,20 @@ def _bootstrap(
     for o in outcomes:
         for column, modality in enumerate(o.subset):
             last[modality] = max(last.get(modality, 0), int(o.rows[:, column].max()))
+    names, place = np.unique(np.concatenate([o.moments for o in outcomes]), return_inverse=True)
+    moment_of = np.split(place, np.cumsum([len(o.moments) for o in outcomes])[:-1])
+    true_pairs = len(names) > 1 or names[0] != ""
     means = []
     for _ in range(replicates):
         drawn = {m: rng.multinomial(n + 1, np.full(n + 1, 1 / (n + 1))) for m, n in last.items()}
+        moments = rng.multinomial(len(names), np.full(len(names), 1 / len(names))) if true_pairs else None
         weighted, total = 0.0, 0.0
-        for o, gap in zip(outcomes, gaps, strict=True):
+        for o, gap, moment in zip(outcomes, gaps, moment_of, strict=True):
             weight = np.ones(len(gap))
             for column, modality in enumerate(o.subset):
                 weight *= drawn[modality][o.rows[:, column]]
+            if moments is not None:
+                weight = np.where(o.moments != "", moments[moment], weight)
             weighted, total = weighted + float(weight @ gap), total + float(weight.sum())
         means.append(weighted / max(total, 1e-9))
     low, high = np.quantile(means, (0.025, 0.975))

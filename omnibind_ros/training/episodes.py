@@ -1,8 +1,8 @@
 """Episodes for fusion: sets of sensors that show the same class, drawn from recordings of every modality.
 
-There are no true pairs in data that is aligned by class only, so a set is put together by drawing one
-recording per sensor from the same class. Some sensors are corrupted on the raw level, some are stuck on what
-they saw before (a recording of another class).
+Where recordings have true pairs, a set is of one moment. There are none in data that is aligned by class
+only: a set is then put together by drawing one recording per sensor from the same class. Some sensors are
+corrupted on the raw level, some are stuck on what they saw before (a recording of another class).
 """
 
 from __future__ import annotations
@@ -75,6 +75,9 @@ def draw_episodes(
 ) -> Episodes:
     """Draw `count` sets of one class each, of random modalities.
 
+    A set is of the moment that its first healthy sensor shows, as far as the others saw it. A second sensor
+    of the same modality shows another recording of the class: that moment's would agree with itself.
+
     Args:
         pools: by modality, in the order of the fusion model's ids.
         bad_share: episodes in which at least one of two or more sensors is bad, up to half of them.
@@ -102,6 +105,7 @@ def draw_episodes(
             here = (modality == m) & (shown == k)
             if here.any():
                 row[here] = rows[rng.integers(len(rows), size=here.sum())]
+    row = _of_one_moment(_Moments(pools), modality, row, stuck)
     episodes = _gather(list(pools.values()), _Draw(labels, modality, row, version, bad))
     episodes.modality[rng.random(bad.shape) < generic_share] = len(pools)
     return episodes
@@ -110,22 +114,38 @@ def draw_episodes(
 def draw_subset(
     pools: Mapping[str, Pool], subset: Sequence[str], per_class: int, rng: np.random.Generator
 ) -> SubsetDraw | None:
-    """Sets of exactly these modalities, `per_class` of each class that all have; None if there is none."""
-    chosen = [pools[m] for m in subset]
-    rows_of = _rows_by_class({m: pools[m] for m in subset})
-    labels, rows = [], []
+    """Sets of exactly these modalities, `per_class` of each class that all have; None if there is none.
+
+    Of a class of which all saw the same moments, a set is one of them. Each is shown at most once, since it
+    would be the same set again, so there may be fewer than `per_class`.
+    """
+    chosen = {m: pools[m] for m in subset}
+    rows_of, seen = _rows_by_class(chosen), _Moments(chosen)
+    labels, rows, moments = [], [], []
     for k in range(len(rows_of[0])):
-        if all(len(by_class[k]) for by_class in rows_of):
-            labels.append(np.full(per_class, k))
-            rows.append(
-                np.stack(
-                    [by_class[k][rng.integers(len(by_class[k]), size=per_class)] for by_class in rows_of], 1
-                )
-            )
+        together = np.flatnonzero((seen.row >= 0).all(axis=0) & (seen.labels == k))
+        if len(together):
+            together = rng.permutation(together)[:per_class]
+            rows.append(seen.row[:, together].T)
+            moments.append(seen.names[together])
+        elif all(len(by_class[k]) for by_class in rows_of):
+            drawn = [by_class[k][rng.integers(len(by_class[k]), size=per_class)] for by_class in rows_of]
+            rows.append(np.stack(drawn, axis=1))
+            moments.append(np.full(per_class, ""))
+        else:
+            continue
+        labels.append(np.full(len(rows[-1]), k))
     if not labels:
         return None
     ids = np.array([list(pools).index(m) for m in subset])
-    return SubsetDraw(chosen, ids, np.concatenate(labels), np.concatenate(rows), rows_of)
+    return SubsetDraw(
+        list(chosen.values()),
+        ids,
+        np.concatenate(labels),
+        np.concatenate(rows),
+        np.concatenate(moments),
+        rows_of,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +155,14 @@ class SubsetDraw:
     Attributes:
         pools: of the n modalities, whose ids are `ids` [n].
         labels: [B]; rows: [B, n], which recording each sensor shows.
+        moments: str [B], the moment that all of them show; "" is put together by class.
     """
 
     pools: Sequence[Pool]
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
     rows: NDArray[np.int64]
+    moments: NDArray[np.str_]
     rows_of: list[list[NDArray[np.int64]]]
 
     def clean(self) -> Episodes:
@@ -191,6 +213,55 @@ def _rows_by_class(pools: Mapping[str, Pool]) -> list[list[NDArray[np.int64]]]:
         [np.flatnonzero((p.labels == k) & (p.quality[:, 0] > 0)) for k in range(classes)]
         for p in pools.values()
     ]
+
+
+class _Moments:
+    """Which recordings, of those that the signal checks let pass, are of one moment.
+
+    Attributes:
+        names, labels: str [P] and int64 [P], the moments and what they show.
+        row: int64 [M, P], each modality's recording; -1 = it has none.
+        of: for each modality int64 [N], the moment of each recording; -1 = of none.
+    """
+
+    def __init__(self, pools: Mapping[str, Pool]) -> None:
+        # One moment of two labels, which `omnibind data check` calls a contradiction, is two.
+        live = [
+            np.flatnonzero((p.pairs != "") & (p.labels != NO_LABEL) & (p.quality[:, 0] > 0))
+            for p in pools.values()
+        ]
+        keys = [
+            [(str(p.pairs[n]), int(p.labels[n])) for n in rows]
+            for p, rows in zip(pools.values(), live, strict=True)
+        ]
+        index = {key: n for n, key in enumerate(dict.fromkeys(key for own in keys for key in own))}
+        self.names = np.array([name for name, _ in index], np.str_)
+        self.labels = np.array([label for _, label in index], np.int64)
+        self.row = np.full((len(pools), len(index)), -1)
+        self.of = []
+        for m, pool in enumerate(pools.values()):
+            moments = np.array([index[key] for key in keys[m]], np.int64)
+            self.row[m, moments] = live[m]
+            self.of.append(np.full(len(pool.labels), -1))
+            self.of[m][live[m]] = moments
+
+
+def _of_one_moment(
+    seen: _Moments, modality: NDArray[np.int64], row: NDArray[np.int64], stuck: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Rows [B, N] as drawn, or of the moment that the set's first healthy sensor shows."""
+    if not len(seen.names):
+        return row
+    moment = np.full(row.shape, -1)
+    for m, of in enumerate(seen.of):
+        here = (modality == m) & ~stuck
+        moment[here] = of[row[here]]
+    first = np.take_along_axis(moment, (moment >= 0).argmax(axis=1)[:, None], axis=1)
+    same = (modality[:, :, None] == modality[:, None, :]) & ~stuck[:, None, :]
+    again = np.tril(same, -1).any(axis=2)
+    then = seen.row[modality, first]
+    follows = (modality != _ABSENT) & ~stuck & ~again & (first >= 0) & (then >= 0)
+    return np.where(follows, then, row)
 
 
 def _choose_modalities(

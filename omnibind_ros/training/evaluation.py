@@ -2,8 +2,8 @@
 
 A bundle is judged as a robot uses it: the adaptors' preprocessing, the exported encoders, the exported
 fusion, the calibrated label bank; torch is imported only to train the rivals that have to be learned. Subsets
-are sets of one class, one recording per modality, drawn with a fixed seed; data that is aligned by class only
-has no true pairs.
+are sets of one recording per modality, drawn with a fixed seed: of one moment where recordings have true
+pairs, of one class in data that is aligned by class only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.data.corrupt import CORRUPTIONS
 from omnibind_ros.data.recipe import Recipe
 from omnibind_ros.data.recording import Recording
 from omnibind_ros.fusion.calibration import Calibration
@@ -27,7 +26,7 @@ from omnibind_ros.sensors.adaptor import Sample
 from omnibind_ros.training import comparison
 from omnibind_ros.training.comparison import Fuse, Outcomes
 from omnibind_ros.training.episodes import Episodes
-from omnibind_ros.training.pools import NO_LABEL, Embed, Pool, make_pool
+from omnibind_ros.training.pools import NO_LABEL, Embed, Pool, make_pool, pick
 from omnibind_ros.training.rules import best_single, static_rules
 from omnibind_ros.training.space_map import retrieval, space_map
 
@@ -123,13 +122,13 @@ def evaluate(
         encoder = SensorEncoder.open(bundle, modality, modality)
         embed, adaptor = _embedder(encoder), encoder.adaptor
         alone[modality] = make_pool(embed, adaptor, own, bank.names, versions=0)
-        some = _some([r for r in own if r.label is not None], seed)
-        versions = comparison.STEPS * len(CORRUPTIONS.get(modality, ()))
+        some = pick([r for r in own if r.label is not None], _MOST_CORRUPTED, seed)
+        versions = comparison.STEPS * len(alone[modality].kinds)
         if some:
             damaged[modality] = make_pool(embed, adaptor, some, bank.names, versions=versions, seed=seed)
         if modality in others:
             rival_pools[modality] = make_pool(
-                embed, adaptor, _some(others[modality], seed), bank.names, seed=seed + 1
+                embed, adaptor, pick(others[modality], _MOST_CORRUPTED, seed), bank.names, seed=seed + 1
             )
         encoder.close()
 
@@ -195,18 +194,6 @@ def _embedder(encoder: SensorEncoder) -> Embed:
         return np.stack([e.vector for e in known]), np.array([e.evidence for e in known], np.float32)
 
     return embed
-
-
-def _some(recordings: list[Recording], seed: int) -> list[Recording]:
-    """At most `_MOST_CORRUPTED`, as many of each class as there are."""
-    rng = np.random.default_rng(seed)
-    shuffled = [recordings[i] for i in rng.permutation(len(recordings))]
-    seen: dict[str | None, int] = {}
-    turn = []
-    for recording in shuffled:
-        turn.append(seen.get(recording.label, 0))
-        seen[recording.label] = turn[-1] + 1
-    return [shuffled[i] for i in np.argsort(turn, kind="stable")[:_MOST_CORRUPTED]]
 
 
 class _Alone:

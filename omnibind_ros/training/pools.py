@@ -5,9 +5,10 @@ A pool is made once; everything that is done with sets of sensors afterwards is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +35,11 @@ class Pool:
     Attributes:
         embeddings: float32 [N, V, D]; evidence, quality: float32 [N, V]. Quality 0: refused by the signal
             checks, such a version never reaches fusion.
-        kind: int [N, V], 0 for untouched, k for `CORRUPTIONS[modality][k - 1]`.
+        kind: int [N, V], 0 for untouched, k for the corruption `kinds[k - 1]`.
         strength: float32 [N, V], of the corruption, 0 to 1.
         labels: int64 [N], class index or `NO_LABEL`.
+        pairs: str [N], the moment (see `Recording.pair`); "" has no partners.
+        kinds: names of the modality's corruptions.
     """
 
     embeddings: NDArray[np.float32]
@@ -45,6 +48,8 @@ class Pool:
     kind: NDArray[np.int64]
     strength: NDArray[np.float32]
     labels: NDArray[np.int64]
+    pairs: NDArray[np.str_]
+    kinds: tuple[str, ...] = ()
 
     @property
     def clean(self) -> NDArray[np.float32]:
@@ -53,12 +58,40 @@ class Pool:
 
     def rows(self, keep: NDArray[Any]) -> Pool:
         """Some of the recordings."""
-        return Pool(**{name: values[keep] for name, values in vars(self).items()})
+        arrays = {name: values for name, values in vars(self).items() if name != "kinds"}
+        return replace(self, **{name: values[keep] for name, values in arrays.items()})
 
     def versions(self, keep: NDArray[np.bool_]) -> Pool:
         """Some of the versions, chosen by a bool [V] that keeps version 0."""
-        inner = {name: values[:, keep] for name, values in vars(self).items() if name != "labels"}
-        return Pool(**inner, labels=self.labels)
+        versioned = ("embeddings", "evidence", "quality", "kind", "strength")
+        return replace(self, **{name: getattr(self, name)[:, keep] for name in versioned})
+
+
+def halves(pools: Mapping[str, Pool]) -> tuple[dict[str, Pool], dict[str, Pool]]:
+    """Recordings with a label, shared out in turn; the recordings of one moment are in the same half."""
+    turn: dict[str, int] = {}
+    odd = {}
+    for modality, pool in pools.items():
+        own = [turn.setdefault(pair, len(turn)) if pair else n for n, pair in enumerate(pool.pairs)]
+        odd[modality] = np.array(own, np.int64) % 2 == 1
+    first, second = (
+        {m: pool.rows((odd[m] == half) & (pool.labels != NO_LABEL)) for m, pool in pools.items()}
+        for half in (False, True)
+    )
+    return first, second
+
+
+def pick(recordings: Sequence[Recording], most: int, seed: int) -> list[Recording]:
+    """At most so many, as many of each class as there are; every modality picks the same moments first."""
+    rng = np.random.default_rng(seed)
+    shuffled = [recordings[i] for i in rng.permutation(len(recordings))]
+    shuffled.sort(key=lambda r: (not r.pair, r.pair and crc32(f"{seed} {r.pair}".encode())))
+    seen: dict[str | None, int] = {}
+    turn = []
+    for recording in shuffled:
+        turn.append(seen.get(recording.label, 0))
+        seen[recording.label] = turn[-1] + 1
+    return [shuffled[i] for i in np.argsort(turn, kind="stable")[:most]]
 
 
 def make_pool(
@@ -77,9 +110,10 @@ def make_pool(
     strengths are spread evenly over 0 to 1.
     Recordings that the signal checks refuse as they are stay in the pool, with quality 0.
     """
+    all_kinds = CORRUPTIONS.get(adaptor.modality, ())
     corruptions = [
         (number, corrupt)
-        for number, corrupt in enumerate(CORRUPTIONS.get(adaptor.modality, ()), start=1)
+        for number, corrupt in enumerate(all_kinds, start=1)
         if kinds is None or number in kinds
     ]
     versions = versions if corruptions else 0
@@ -109,6 +143,8 @@ def make_pool(
         made.kind,
         made.strength,
         np.array([NO_LABEL if r.label is None else index[r.label] for r in recordings], np.int64),
+        np.array([r.pair for r in recordings], np.str_),
+        tuple(corrupt.__name__ for corrupt in all_kinds),
     )
 
 

@@ -176,9 +176,19 @@ def _subsets(scores: Scores) -> str:
     return _section(
         "Every subset",
         "Error in % of every subset of modalities. Corrupted: one sensor of the set, any kind, strength "
-        "none to total. Rival: the mean of probabilities, which learns nothing.",
+        f"none to total. Rival: the mean of probabilities, which learns nothing. {_what_a_set_is(rows)}",
         _wide(f'<div class="pair">{"".join(maps)}</div>'),
     )
+
+
+def _what_a_set_is(subsets: Sequence[Scores]) -> str:
+    several = [s for s in subsets if len(s["modalities"]) > 1]
+    pairs = sum(bool(s.get("pairs")) for s in several)
+    if not pairs:
+        return "A set is one recording per sensor, put together by class: there are no true pairs."
+    if pairs == len(several):
+        return "A set is one moment that all of its sensors recorded: true pairs."
+    return f"Sets of {pairs} of {len(several)} subsets are true pairs, the others put together by class."
 
 
 def _by_strength(kinds: Sequence[Scores], rule: str) -> list[tuple[float, float]]:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,15 +41,18 @@ from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.models.evidence import EvidenceHead, SureEncoder
 from omnibind_ros.models.student import Student
 from omnibind_ros.models.teachers import Anchors
+from omnibind_ros.models.teachers.teacher import Vectors
 from omnibind_ros.training.config import TrainingConfig, keep, kept
 from omnibind_ros.training.evaluation import evaluate
 from omnibind_ros.training.evidence import embedder, train_evidence
 from omnibind_ros.training.fit import ONE_DEVICE, Machine, load_weights, save_weights
-from omnibind_ros.training.pools import Pool, make_pool
+from omnibind_ros.training.partners import of_same_moments, seen_by
+from omnibind_ros.training.pools import Pool, halves, make_pool
 from omnibind_ros.training.samples import NEGATIVE, prepare_samples
 from omnibind_ros.training.stage1 import Corruption, Pretraining, accuracy, train_student
 from omnibind_ros.training.stage2 import FusionPlan, calibrate, train_fusion
 from omnibind_ros.training.student_plans import plan_of
+from omnibind_ros.training.targets import with_partner
 from omnibind_ros.training.teaching import TEXTS_ONLY, Teaching
 
 log = logging.getLogger(__name__)
@@ -164,7 +168,9 @@ class TrainingRun:
             recordings += as_modality(
                 select(pictures, self.recipe, split), modality, self.seed, self.config.pictures.per_class
             )
-        return self._train(modality, recordings, self.folder / stage / modality)
+        return self._train(
+            modality, recordings, self.folder / stage / modality, lambda partner: self.student(partner, stage)
+        )
 
     def encoder(self, modality: str, stage: str) -> SureEncoder:
         """The student of a modality with its evidence head, trained now or read back."""
@@ -194,7 +200,14 @@ class TrainingRun:
         counts = dict.fromkeys(self.recipe.simulated, _SIMULATED_IN_POOLS)
         return self.recipe.model_copy(update={"simulated": counts})
 
-    def _train(self, modality: str, recordings: list[Recording], folder: Path) -> Student:
+    def _train(
+        self,
+        modality: str,
+        recordings: list[Recording],
+        folder: Path,
+        partner: Callable[[str], Student],
+    ) -> Student:
+        """Train or read back a student; `partner` makes that of another modality on the same recordings."""
         plan = self.config.plan(plan_of(self.recipe, modality), modality)
         if (folder / "student.pt").exists():
             shape = self.recipe.adaptor(modality).input_shape[1:]
@@ -213,9 +226,13 @@ class TrainingRun:
         )
         log.info("training %s on %d samples", modality, len(samples))
         cad = TEXTS_ONLY if modality in UNTAUGHT else self.config.cad
+        targets = self.teaching.targets(samples.recordings, cad)
+        if modality in self.recipe.taught_by:
+            by = self.recipe.taught_by[modality]
+            targets = with_partner(targets, self.seen_by(by, partner(by), samples.recordings), cad)
         return train_student(
             samples,
-            self.teaching.targets(samples.recordings, cad),
+            targets,
             plan,
             run=folder,
             cad=cad,
@@ -230,13 +247,24 @@ class TrainingRun:
             corruption=Corruption(share, self.config.corruption.damaged),
         )
 
+    def seen_by(self, partner: str, student: Student, recordings: Sequence[Recording]) -> Vectors:
+        """What the student of another modality makes of the moments of recordings; see `partners.seen_by`."""
+        shared = of_same_moments(self.recordings(partner), recordings)
+        samples = prepare_samples(shared, self.recipe.label_names, self.recipe.adaptor(partner))
+        return seen_by(student, samples, recordings)
+
+    def _without(self, group: str, modality: str) -> Student:
+        """The student that never met a group."""
+        others = [r for r in self.recordings(modality) if r.group != group]
+        folder = self.folder / "folds" / modality / group
+        return self._train(modality, others, folder, partial(self._without, group))
+
     def folds(self, modality: str) -> dict[str, float]:
         """Leave one group out: accuracy on each speaker, writer or session of a student that never met it."""
         recordings = self.recordings(modality)
         scores = {}
         for group in sorted({r.group for r in recordings if r.group}):
-            others = [r for r in recordings if r.group != group]
-            student = self._train(modality, others, self.folder / "folds" / modality / group)
+            student = self._without(group, modality)
             left_out = [r for r in recordings if r.group == group]
             samples = prepare_samples(left_out, self.recipe.label_names, self.recipe.adaptor(modality))
             scores[group] = round(accuracy(student, samples, self.anchors.centres), 4)
@@ -251,7 +279,7 @@ class TrainingRun:
         if not (weights.exists() and calibration.exists()):
             # Whom to believe and how surely are two questions: two halves of what is held back answer them.
             pools = {m: self._dev_pool(m) for m in modalities}
-            believe, judge = ({m: _part(p, odd) for m, p in pools.items()} for odd in (0, 1))
+            believe, judge = halves(pools)
             model = train_fusion(
                 believe,
                 modalities,
@@ -316,11 +344,6 @@ class TrainingRun:
             trained_on="all" if stage == "final" else "train",
             metrics=_summary(metrics),
         )
-
-
-def _part(pool: Pool, odd: int) -> Pool:
-    rows = np.flatnonzero((np.arange(len(pool.labels)) % 2 == odd) & (pool.labels != NEGATIVE))
-    return Pool(**{name: values[rows] for name, values in vars(pool).items()})
 
 
 def _summary(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,8 +40,8 @@ class Targets:
 
     Attributes:
         centres: float32 [K,D], unit norm.
-        own: float32 [N,D]: the teacher's embedding of each sample's own picture; zero where there is none, or
-            where the teacher is not sure what it shows.
+        own: float32 [N,D]: the teacher's embedding of each sample's own picture, else another student's of
+            its moment; zero where there is neither, or where they are not sure what they see.
         pictures, picture_labels: float32 [M,D] and int64 [M], in the order of their classes.
     """
 
@@ -107,16 +107,30 @@ def make_targets(
     own = np.zeros((len(recordings), centres.shape[1]), np.float32)
     seen = [picture for picture in shown if picture is not None]
     if rows:
-        vectors = moved_to(teacher.encode_images(seen), pictures.origin)
-        belief = torch.softmax(torch.from_numpy(vectors @ centres.T) / cad.temperature, dim=1)
-        sure = belief.amax(dim=1).numpy() >= cad.sure
-        own[rows] = vectors * sure[:, None]
+        own[rows] = _sure(moved_to(teacher.encode_images(seen), pictures.origin), centres, cad)
     return Targets(
         torch.from_numpy(centres),
         torch.from_numpy(own),
         torch.from_numpy(pictures.vectors),
         torch.from_numpy(pictures.labels),
     )
+
+
+def with_partner(targets: Targets, seen: Vectors, cad: CadConfig) -> Targets:
+    """What another student makes of the samples' moments counts where there is no picture of them.
+
+    Args:
+        seen: float32 [N,D], its embeddings, unit norm; zero where it has no recording of the moment.
+    """
+    sure = torch.from_numpy(_sure(seen, targets.centres.numpy(), cad))
+    return replace(targets, own=torch.where(targets.has_own[:, None], targets.own, sure))
+
+
+def _sure(vectors: Vectors, centres: Vectors, cad: CadConfig) -> Vectors:
+    """Zero where it is not clear what they show."""
+    belief = torch.softmax(torch.from_numpy(vectors @ centres.T) / cad.temperature, dim=1)
+    kept: Vectors = vectors * (belief.amax(dim=1).numpy() >= cad.sure)[:, None]
+    return kept
 
 
 def _encode(teacher: Teacher, loads: Sequence[object]) -> Vectors:

@@ -85,8 +85,40 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "simulated": ({"simulated": {"text": 3}}, r"simulated.text: .*digits 0 to 9 only, not 'yes'"),
     "simulated modality": ({"simulated": {"txt": 3}}, r"simulated.txt: there is no simulated 'txt'"),
     "from_pictures": ({"from_pictures": {"event": "mine"}}, r"from_pictures.event: 'mine' is no source"),
+    "taught": ({"taught_by": {"imo": "image"}}, r"taught_by.imo: the recipe has no modality 'imo'"),
+    "taught by words": ({"taught_by": {"text": "image"}}, r"taught_by.text: .*learns from the words alone"),
     "seen as": ({"from_pictures": {"evnt": "x"}}, r"from_pictures.evnt: .*mean 'event'"),
 }
+
+
+PAIRED = [
+    {"modality": m, "reader": "pattern", "path": f"{m}/{{label}}_{{n}}.npy", "pair": "{label} {n}"}
+    for m in ("touch", "point_cloud", "thermal")
+]
+
+
+@pytest.mark.parametrize(
+    "taught_by, said",
+    [
+        ({"touch": "thrmal"}, "touch: the recipe has no modality 'thrmal'; did you mean 'thermal'"),
+        ({"touch": "audio"}, "touch: no source of 'audio' says which recordings .*; give it a 'pair'"),
+        ({"touch": "touch"}, "touch: nobody can begin: touch is taught by touch"),
+        (
+            {"touch": "thermal", "thermal": "point_cloud", "point_cloud": "touch"},
+            "touch: nobody can begin: touch is taught by thermal is taught by point_cloud is taught by touch",
+        ),
+    ],
+)
+def test_who_cannot_teach_whom_is_one_line(tmp_path, taught_by, said):
+    sounds = {"modality": "audio", "reader": "folders", "path": "heard"}
+    with pytest.raises(ConfigError, match=rf"mine.yaml, line \d+: .*taught_by.{said}") as caught:
+        write_recipe(tmp_path, *PAIRED, sounds, taught_by=taught_by)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_may_teach_two_and_be_taught(tmp_path):
+    recipe = write_recipe(tmp_path, *PAIRED, taught_by={"touch": "thermal", "thermal": "point_cloud"})
+    assert recipe.taught_by == {"touch": "thermal", "thermal": "point_cloud"}
 
 
 @pytest.mark.parametrize("case", [*SOURCE_MISTAKES, *MISTAKES])

@@ -16,10 +16,14 @@ def unit(x: np.ndarray) -> np.ndarray:
 CENTRES = unit(np.random.default_rng(9).standard_normal((K, D)))
 
 
-def pool(seed: int, count: int = 120, kinds: int = 4, refused: float = 0.2) -> Pool:
-    """Each kind once, the stronger the farther off and the less evidence."""
+def pool(seed: int, count: int = 120, kinds: int = 4, refused: float = 0.2, moments: bool = False) -> Pool:
+    """Each kind once, the stronger the farther off and the less evidence.
+
+    Args:
+        moments: recording n of every pool shows moment n, and recordings K apart the same class.
+    """
     rng = np.random.default_rng(seed)
-    labels = rng.integers(0, K, count)
+    labels = np.arange(count) % K if moments else rng.integers(0, K, count)
     kind = np.broadcast_to(np.arange(kinds + 1), (count, kinds + 1))
     strength = np.where(kind > 0, rng.random(kind.shape), 0)
     wrong = CENTRES[rng.integers(0, K, kind.shape)]
@@ -33,6 +37,8 @@ def pool(seed: int, count: int = 120, kinds: int = 4, refused: float = 0.2) -> P
         kind.astype(np.int64),
         strength.astype(np.float32),
         labels.astype(np.int64),
+        np.array([f"take {n}" if moments else "" for n in range(count)]),
+        tuple(f"kind {n}" for n in range(1, kinds + 1)),
     )
 
 

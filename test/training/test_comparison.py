@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from made_pools import CENTRES, NAMES, pools
+from made_pools import CENTRES, NAMES, K, pool, pools
 
 from omnibind_ros.fusion.calibration import softmax
 from omnibind_ros.training import comparison
@@ -38,6 +40,35 @@ def test_every_subset_is_judged_under_every_condition(outcomes):
         assert bool(row["stuck"]["n"]) == (len(row["modalities"]) >= comparison.LEAST_FOR_STUCK)
         assert row["accuracy"] == row["clean"]["accuracy"][ADAPTIVE]
         assert sum(kind["n"] for kind in row["kinds"].values()) == row["corrupted"]["n"]
+
+
+def test_tables_say_whether_sets_are_true_pairs(outcomes):
+    assert not any(row["pairs"] for row in comparison.subset_table(outcomes))
+    made = {name: pool(n, 30, moments=True) for n, name in enumerate(NAMES)}
+    made["touch"] = replace(made["touch"], pairs=np.full(30, ""))
+    rules = static_rules(CENTRES)
+    found = compare(made, made, by_evidence, rules, clean_per_class=99, bad_per_class=3, seed=0)
+    rows = {tuple(row["modalities"]): row for row in comparison.subset_table(found)}
+    assert rows["image", "audio"]["pairs"] and not rows["image", "audio", "touch"]["pairs"]
+    assert rows["image", "audio"]["n"] == 30
+    assert rows["image", "audio"]["kinds"].keys() == {
+        f"{m}/kind {n}" for m in ("image", "audio") for n in (1, 2, 3, 4)
+    }
+
+
+def test_of_true_pairs_moments_are_resampled_as_a_whole():
+    made = {name: pool(n, 60, moments=True) for n, name in enumerate(NAMES[:2])}
+    for one in made.values():  # adaptive fusion is right of these moments, no other rule is
+        one.embeddings[:30, 0] = -CENTRES[one.labels[:30]]
+
+    def fuse(sets):
+        return np.eye(K)[sets.labels], sets.mask
+
+    found = compare(made, made, fuse, static_rules(CENTRES), clean_per_class=99, bad_per_class=1, seed=0)
+    both = comparison.size_table([o for o in found if len(o.subset) == 2], seed=0, replicates=2000)[0]
+    assert both["gap"] == pytest.approx(0.5, abs=0.02)
+    half = 1.96 * np.sqrt(0.5 * 0.5 / 60)  # of a mean of 60 independent moments
+    assert both["gap_95"][1] - both["gap_95"][0] == pytest.approx(2 * half, rel=0.15)
 
 
 def test_a_single_sensor_is_answered_alike_by_every_rule(outcomes):

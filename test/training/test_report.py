@@ -9,7 +9,7 @@ import numpy as np
 from made_pools import CENTRES, K, pool, pools
 from test_comparison import by_evidence
 
-from omnibind_ros.training import comparison
+from omnibind_ros.training import charts, comparison
 from omnibind_ros.training.report import report_page
 from omnibind_ros.training.rules import static_rules
 from omnibind_ros.training.space_map import retrieval, space_map, tsne
@@ -64,6 +64,22 @@ def test_a_page_that_needs_nothing_else():
     assert "&lt;0" in page and "<abc>" not in page
     assert "91.50" in page and "± 0.70" in page
     assert "nan" not in page.lower().replace("fi-nan-", "")
+
+
+def test_names_of_columns_never_run_into_each_other():
+    cells = [[(0.5, "1", "told")] * 2] * 2
+    level, slanted = (charts.heat_map(n, n, cells, side=30) for n in (["0", "1"], ["sit_to_stand", "walk"]))
+    assert "rotate" not in level and slanted.count("rotate(-45)") == 2
+
+
+def test_the_page_says_what_a_set_is():
+    scores = some_scores()
+    assert "put together by class: there are no true pairs" in report_page("run", scores)
+    for row in scores["subsets"]:
+        row["pairs"] = True
+    assert "one moment that all of its sensors recorded" in report_page("run", scores)
+    scores["subsets"][-1]["pairs"] = False
+    assert "Sets of 3 of 4 subsets are true pairs" in report_page("run", scores)
 
 
 def test_without_an_ablation_there_is_no_empty_table():
