@@ -99,7 +99,7 @@ PLANS: dict[str, StudentPlan] = {
             fill=None,
         ),
         variants=4,
-        samples=60_000,
+        samples=90_000,
     ),
     "text": StudentPlan(samples=60_000, batch=128),
     "series": StudentPlan(
