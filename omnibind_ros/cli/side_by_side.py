@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from omnibind_ros.core.errors import TrainingError
@@ -21,26 +22,26 @@ def side_by_side(commands: Mapping[str, Sequence[object]], jobs: int, tell: Tell
     The cores are shared out evenly. If one fails, or Ctrl-C comes, the others are stopped.
 
     Args:
-        commands: by the name that its lines are told under.
-        tell: told of every line that is printed.
+        commands: by the name that each is told under.
+        tell: told of each that is done, in a line. What they print themselves is not shown.
 
     Raises:
         TrainingError: one failed; with the last line it printed.
     """
-    waiting, running = list(commands), dict[str, Child]()
+    waiting, running, begun = list(commands), dict[str, Child](), dict[str, float]()
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
     last: dict[str, str] = {}
 
     def on_line(name: str, line: str) -> None:
         if line.strip():
             last[name] = line.strip()
-            tell(f"{name}: {line.strip().removeprefix('omnibind: ')}")
 
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 name = waiting.pop(0)
+                begun[name] = time.monotonic()
                 running[name] = Child(
                     name,
                     omnibind(*commands[name]),
@@ -53,5 +54,6 @@ def side_by_side(commands: Mapping[str, Sequence[object]], jobs: int, tell: Tell
             if status:
                 said = last.get(done, "").removeprefix("omnibind: ")
                 raise TrainingError(f"{done}: {said or ending(status)}")
+            tell(f"{done}: done in {time.monotonic() - begun[done]:.0f} s")
     finally:
         stop_all(running.values())

@@ -118,17 +118,23 @@ def _train_side_by_side(
         Step.final: [(Step.final, m) for m in modalities],
         Step.all: [(one, m) for one in (Step.students, Step.final) for m in modalities],
     }.get(step, [(Step.students, m) for m in run.recipe.modalities] if step in _FUSED else [])
-    commands = {f"{m}, {one.value}": ("train", one.value, *arguments, "--modality", m) for one, m in needed}
     _ = run.anchors  # else each would make them
-    own = {name: command for name, command in commands.items() if command[-1] in UNTAUGHT}
-    side_by_side(own, jobs, _tell)
-    if len(own) < len(commands):
-        run.teach()
-    side_by_side({name: c for name, c in commands.items() if name not in own}, jobs, _tell)
+    for turn in range(1 + max((_turn(run.recipe, m) for _, m in needed), default=-1)):
+        if turn == 1:
+            run.teach()
+        commands = {
+            f"{m}, {one.value}": ("train", one.value, *arguments, "--modality", m)
+            for one, m in needed
+            if _turn(run.recipe, m) == turn
+        }
+        side_by_side(commands, jobs, lambda line: typer.echo(line, err=True))
 
 
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)
+def _turn(recipe: Recipe, modality: str) -> int:
+    """Who teaches comes before whom it teaches."""
+    if modality in UNTAUGHT:
+        return 0
+    return 1 + (_turn(recipe, recipe.taught_by[modality]) if modality in recipe.taught_by else 0)
 
 
 def open_run(
