@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.training.samples import Samples
+from omnibind_ros.data.from_pictures import as_modality
+from omnibind_ros.data.recording import Recording
+from omnibind_ros.data.splits import select
+from omnibind_ros.models.student import Student
+from omnibind_ros.training.config import PicturesConfig, TrainingConfig
+from omnibind_ros.training.run import TrainingRun
+from omnibind_ros.training.samples import Samples, prepare_samples
+from omnibind_ros.training.stage1 import Pretraining, train_student
+from omnibind_ros.training.student_plans import plan_of
+from omnibind_ros.training.targets import Targets
 
 
 def draw_few(samples: Samples, per_class: int, seed: int) -> NDArray[np.intp]:
@@ -25,3 +39,91 @@ def draw_few(samples: Samples, per_class: int, seed: int) -> NDArray[np.intp]:
             turn[of_group] = np.arange(of_group.sum())
         drawn.append(rows[np.argsort(turn, kind="stable")[:per_class]])
     return np.sort(np.concatenate(drawn))
+
+
+class FewShot:
+    """Students of one modality that know the labels of a few recordings of the train split.
+
+    Students are given no simulated recordings, though the teacher's image tower has seen some. What is read
+    and prepared serves all trainings.
+
+    Args:
+        run: recipe, recordings and teacher.
+        per_class: labelled recordings of each class.
+        samples: samples that each student sees in training.
+    """
+
+    def __init__(self, run: TrainingRun, modality: str, *, per_class: int, samples: int) -> None:
+        self.modality, self._run = modality, run
+        self._per_class, self._samples = per_class, samples
+        self._plan = plan_of(run.recipe, modality)
+
+    def labelled(self, seed: int) -> tuple[Recording, ...]:
+        """The recordings whose labels are known; another seed draws others."""
+        return self._own[draw_few(self._own, self._per_class, seed)].recordings
+
+    @cached_property
+    def judges(self) -> Samples:
+        """The dev split."""
+        return self._prepared("dev", 1)
+
+    def student(
+        self, config: TrainingConfig, seed: int, folder: Path, *, taught: bool = True, subject: str = ""
+    ) -> Student:
+        """A student, trained now or read back from `folder`.
+
+        Args:
+            taught: else an ordinary classifier, one output a class.
+            subject: what is trained, for messages.
+        """
+        run, samples = self._run, self._known(seed, config.pictures)
+        if taught:
+            targets = run.teaching.targets(samples.recordings, config.cad)
+        else:
+            targets = Targets.texts_only(np.eye(len(run.recipe.labels), dtype=np.float32), len(samples))
+        return train_student(
+            samples,
+            targets,
+            replace(config.plan(self._plan, self.modality), samples=self._samples),
+            run=folder,
+            cad=config.cad,
+            subject=subject or self.modality,
+            seed=seed,
+            precision=config.precision,
+            machine=run.machine,
+            pretraining=Pretraining(
+                # The samples made of pictures come first.
+                frozenset(self._pictures.sources if self._pictures is not None else ()),
+                config.pictures.until,
+            ),
+        )
+
+    def _known(self, seed: int, pictures: PicturesConfig) -> Samples:
+        """What a student is trained on."""
+        rows = draw_few(self._own, self._per_class, seed)
+        samples = self._own.knowing(rows) if pictures.of_unlabelled else self._own[rows]
+        if pictures.as_input and self._pictures is not None:
+            samples = Samples.joined(samples, self._pictures)
+        return samples
+
+    @cached_property
+    def _own(self) -> Samples:
+        return self._prepared("train", self._plan.variants)
+
+    @cached_property
+    def _pictures(self) -> Samples | None:
+        """Pictures turned into the modality's own kind of input."""
+        recipe, run = self._run.recipe, self._run
+        if self.modality not in recipe.from_pictures:
+            return None
+        source = recipe.from_pictures[self.modality]
+        pictures = [r for r in select(run.recordings("image"), recipe, "train") if r.source == source]
+        made = as_modality(pictures, self.modality, run.seed, run.config.pictures.per_class)
+        adaptor = recipe.adaptor(self.modality)
+        return prepare_samples(made, recipe.label_names, adaptor, self._plan.variants, run.seed)
+
+    def _prepared(self, split: Literal["train", "dev"], variants: int) -> Samples:
+        run = self._run
+        recordings = select(run.recordings(self.modality), run.recipe, split)
+        adaptor = run.recipe.adaptor(self.modality)
+        return prepare_samples(recordings, run.recipe.label_names, adaptor, variants, run.seed)
