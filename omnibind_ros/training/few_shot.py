@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from omnibind_ros.data.recording import Recording
 from omnibind_ros.data.splits import select
 from omnibind_ros.models.student import Student
 from omnibind_ros.training.config import PicturesConfig, TrainingConfig
+from omnibind_ros.training.fit import load_weights
 from omnibind_ros.training.run import TrainingRun
 from omnibind_ros.training.samples import Samples, prepare_samples
 from omnibind_ros.training.stage1 import Pretraining, train_student
@@ -57,10 +58,12 @@ class FewShot:
         self.modality, self._run = modality, run
         self._per_class, self._samples = per_class, samples
         self._plan = plan_of(run.recipe, modality)
+        # The teacher says the same whichever labels a student knows.
+        self._targets = lru_cache(maxsize=1)(run.teaching.targets)
 
     def labelled(self, seed: int) -> tuple[Recording, ...]:
         """The recordings whose labels are known; another seed draws others."""
-        return self._own[draw_few(self._own, self._per_class, seed)].recordings
+        return self._as_recorded[draw_few(self._as_recorded, self._per_class, seed)].recordings
 
     @cached_property
     def judges(self) -> Samples:
@@ -76,15 +79,22 @@ class FewShot:
             taught: else an ordinary classifier, one output a class.
             subject: what is trained, for messages.
         """
-        run, samples = self._run, self._known(seed, config.pictures)
+        run, plan = self._run, config.plan(self._plan, self.modality)
+        one_a_class = np.eye(len(run.recipe.labels), dtype=np.float32)
+        if (folder / "student.pt").exists():
+            dim = (run.anchors.centres if taught else one_a_class).shape[1]
+            student = Student(run.recipe.adaptor(self.modality).input_shape[1:], dim, plan.student)
+            load_weights(student, folder / "student.pt")
+            return student.eval()
+        samples = self._known(seed, config.pictures)
         if taught:
-            targets = run.teaching.targets(samples.recordings, config.cad)
+            targets = self._targets(samples.recordings, config.cad)
         else:
-            targets = Targets.texts_only(np.eye(len(run.recipe.labels), dtype=np.float32), len(samples))
+            targets = Targets.texts_only(one_a_class, len(samples))
         return train_student(
             samples,
             targets,
-            replace(config.plan(self._plan, self.modality), samples=self._samples),
+            replace(plan, samples=self._samples),
             run=folder,
             cad=config.cad,
             subject=subject or self.modality,
@@ -105,6 +115,11 @@ class FewShot:
         if pictures.as_input and self._pictures is not None:
             samples = Samples.joined(samples, self._pictures)
         return samples
+
+    @cached_property
+    def _as_recorded(self) -> Samples:
+        """Quicker to have than `_own`, and in the same order."""
+        return self._prepared("train", 1)
 
     @cached_property
     def _own(self) -> Samples:
