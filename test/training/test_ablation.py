@@ -19,7 +19,7 @@ from omnibind_ros.training import few_shot  # noqa: E402
 from omnibind_ros.training.ablation import PARTS, WORDS, Ablation, variants  # noqa: E402
 from omnibind_ros.training.ablation_table import FULL, NOBODY, summary, tables  # noqa: E402
 from omnibind_ros.training.config import TrainingConfig, changed  # noqa: E402
-from omnibind_ros.training.few_shot import draw_few  # noqa: E402
+from omnibind_ros.training.few_shot import FewShot, draw_few  # noqa: E402
 from omnibind_ros.training.fit import Machine  # noqa: E402
 from omnibind_ros.training.run import TrainingRun  # noqa: E402
 from omnibind_ros.training.samples import UNLABELLED, Samples  # noqa: E402
@@ -127,3 +127,16 @@ def test_a_whole_table_is_trained_once_and_read_back(tiny_run, monkeypatch):
     nobody = next(cell.mean for cell in cells if cell.variant == NOBODY)
     assert found["gain_over_no_teacher"][FULL] == pytest.approx(cells[0].mean - nobody, abs=1e-4)
     assert found["cells"][0]["std"] == pytest.approx(np.std(cells[0].accuracies, ddof=1), abs=1e-4)
+
+
+def test_a_student_is_trained_once_and_read_back(tiny_run, tmp_path, monkeypatch):
+    words = next(way.config for way in variants(tiny_run.config, ()) if way.name == WORDS)
+
+    def student() -> torch.nn.Module:
+        few = FewShot(tiny_run, "touch", per_class=1, samples=64)
+        assert [r.label for r in few.labelled(seed=2)] == list(DIGITS.labels)
+        return few.student(words, 2, tmp_path / "one")
+
+    made = student().state_dict()
+    monkeypatch.setattr(few_shot, "train_student", None)
+    assert all(torch.equal(made[name], value) for name, value in student().state_dict().items())
