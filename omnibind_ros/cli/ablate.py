@@ -23,7 +23,8 @@ from omnibind_ros.cli.train import (
 )
 from omnibind_ros.core.errors import ConfigError
 from omnibind_ros.data.recipe import Recipe, load_recipe
-from omnibind_ros.training.ablation import PARTS, Ablation, Cell, summary
+from omnibind_ros.training.ablation import PARTS, Ablation
+from omnibind_ros.training.ablation_table import Cell, summary
 from omnibind_ros.training.fit import Machine
 from omnibind_ros.training.run import UNTAUGHT
 

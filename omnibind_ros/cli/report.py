@@ -1,4 +1,4 @@
-"""`omnibind report`: a run's evaluation as one HTML page."""
+"""`omnibind report`: a run's evaluation and ablations as one HTML page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.training.ablation_table import tables
 from omnibind_ros.training.report import report_page
 
 
@@ -18,22 +19,24 @@ def report(
     ],
     out: Annotated[Path | None, typer.Option(help="The page.  [report.html beside the scores]")] = None,
 ) -> None:
-    """Every subset, corruption, weight and mistake on one page that needs nothing else.
+    """Every subset, corruption, weight and mistake, and what ablations measured, on one page.
 
     omnibind report runs/digits --out report.html
     """
-    file = run / "evaluation.json" if run.is_dir() else run
-    if not file.exists():
+    folder, file = (run, run / "evaluation.json") if run.is_dir() else (run.parent, run)
+    ablations = tables(folder)
+    scores = None
+    if file.exists():
+        scores = _read(file)
+        if "subsets" not in scores or "conditions" not in scores:
+            raise ConfigError(f"{file} is no evaluation, or of an older version; evaluate again")
+    elif not (run.is_dir() and ablations):
         raise ConfigError(f"{file} does not exist; first: omnibind evaluate --json")
-    scores = _read(file)
-    if "subsets" not in scores or "conditions" not in scores:
-        raise ConfigError(f"{file} is no evaluation, or of an older version; evaluate again")
-    ablation = file.parent / "ablation.json"
-    page = out or file.parent / "report.html"
+    page = out or folder / "report.html"
     if not page.parent.is_dir():
         raise ConfigError(f"--out {page}: there is no folder {page.parent}; make it first")
     name = run.resolve().name if run.is_dir() else run.stem
-    page.write_text(report_page(name, scores, _read(ablation) if ablation.exists() else None))
+    page.write_text(report_page(name, scores, ablations))
     typer.echo(f"report in {page}")
 
 

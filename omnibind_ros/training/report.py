@@ -1,7 +1,7 @@
 """A run's figures as one page: one HTML file, no script, no network, readable in light and dark.
 
-Reads what `omnibind evaluate --json` writes and, where there is one, the ablation table
-(`{"rows": [{"name", "modality", "mean", "std", "n"}]}`).
+Reads what `omnibind evaluate --json` writes and what `omnibind ablate` has left in the run's folder; either
+may be missing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from omnibind_ros.training import charts
+from omnibind_ros.training.ablation_table import FULL
 from omnibind_ros.training.comparison import ADAPTIVE
 
 Scores = Mapping[str, Any]
@@ -23,26 +24,16 @@ _CONDITIONS = {
 _COMPARED = (ADAPTIVE, "mean of probabilities", "mean of embeddings")
 
 
-def report_page(name: str, scores: Scores, ablation: Scores | None = None) -> str:
+def report_page(name: str, scores: Scores | None, ablations: Sequence[Scores] = ()) -> str:
     """The page.
 
     Args:
         name: of the run or bundle.
         scores: an evaluation; see `Evaluation.to_json`.
+        ablations: see `ablation_table.tables`.
     """
-    sections = [
-        _headline(scores),
-        _rules(scores),
-        _subsets(scores),
-        _strength(scores),
-        _weights(scores),
-        _alone(scores),
-        _map(scores),
-        _reliability(scores),
-        _confusion(scores),
-        _retrieval(scores),
-        _ablation(ablation),
-    ]
+    sections = [] if scores is None else [section(scores) for section in _EVALUATED]
+    sections += [_ablation(ablation) for ablation in ablations]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -386,27 +377,41 @@ def _retrieval(scores: Scores) -> str:
     )
 
 
-def _ablation(ablation: Scores | None) -> str:
-    if not ablation:
-        return ""
-    rows = ablation["rows"]
-    modalities = list(dict.fromkeys(r["modality"] for r in rows))
-    found = {(r["name"], r["modality"]): r for r in rows}
+_EVALUATED = (
+    _headline, _rules, _subsets, _strength, _weights, _alone, _map, _reliability, _confusion, _retrieval,
+)  # fmt: skip
+"""Sections of an evaluation, in their order."""
 
-    def cell(name: str, modality: str) -> str:
-        row = found.get((name, modality))
-        return "" if row is None else f"{row['mean']:.2f} <small>± {row['std']:.2f} ({row['n']})</small>"
 
+def _ablation(ablation: Scores) -> str:
+    cells = {(c["variant"], c["modality"]): c for c in ablation["cells"]}
+    students, modalities = (list(dict.fromkeys(key[n] for key in cells)) for n in (0, 1))
+    mean, gain = ablation["mean_over_modalities"], ablation["gain_over_no_teacher"]
+    seeds = {len(c["accuracies"]) for c in cells.values()}
+
+    def shown(student: str, modality: str) -> str:
+        cell = cells.get((student, modality))
+        if cell is None:
+            return ""
+        fewer = "" if len(seeds) == 1 else f" ({len(cell['accuracies'])})"
+        return f"{_percent(cell['mean'])} <small>± {_percent(cell['std'])}{fewer}</small>"
+
+    rows = [
+        [
+            f"<b>{escape(student)}</b>" if student == FULL else escape(student),
+            *(shown(student, modality) for modality in modalities),
+            _percent(mean[student]) if student in mean else "",
+            f"{100 * gain[student]:+.2f}" if student in gain else "",
+        ]
+        for student in students
+    ]
+    drawn = f"{seeds.pop()} seeds" if len(seeds) == 1 else "over seeds (how many)"
     return _section(
-        "Ablation",
-        "Accuracy in %, mean and standard deviation over seeds (how many).",
-        _table(
-            ["trained with", *modalities],
-            (
-                [escape(name), *(cell(name, modality) for modality in modalities)]
-                for name in dict.fromkeys(r["name"] for r in rows)
-            ),
-        ),
+        f"What each part of the training is worth: {ablation['per_class']} labelled recordings a class",
+        f"Accuracy in % on the dev split, mean ± standard deviation, {drawn}; each student has seen "
+        f"{ablation['samples']:,} samples. Gain: points over the student without a teacher, mean over "
+        "modalities.",
+        _table(["student", *modalities, "mean", "gain"], rows),
     )
 
 

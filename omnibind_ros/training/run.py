@@ -100,8 +100,8 @@ class TrainingRun:
         self.recipe, self.root, self.folder, self.machine = recipe, root, folder, machine
         folder.mkdir(parents=True, exist_ok=True)
         if restart:
-            for step in (*_STEPS, *(file.name for file in folder.glob("folds_*.json"))):
-                written = folder / step
+            tables = (*folder.glob("folds_*.json"), *folder.glob("ablation_*.json"))
+            for written in (*(folder / step for step in _STEPS), *tables):
                 shutil.rmtree(written) if written.is_dir() else written.unlink(missing_ok=True)
         self.config = config or kept(folder / "config.yaml")
         for modality in self.config.students:

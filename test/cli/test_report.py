@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -25,3 +26,12 @@ def test_mistakes_are_one_line_and_exit_2(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert complaint in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_that_was_only_ablated_has_a_page(tmp_path: Path) -> None:
+    who = {"modality": "touch", "variant": "all", "seed": 0, "samples": 640}
+    told = {"per_class": 10, "trainings": [{**who, "accuracy": 0.9123}]}
+    (tmp_path / "ablation_10.json").write_text(json.dumps(told))
+    done = omnibind("report", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "91.23" in (tmp_path / "report.html").read_text()

@@ -15,10 +15,11 @@ from omnibind_ros.core.errors import ConfigError  # noqa: E402
 from omnibind_ros.data.recipe import Recipe, load_recipe  # noqa: E402
 from omnibind_ros.data.recording import Recording  # noqa: E402
 from omnibind_ros.simulation.scene import SIMULATORS  # noqa: E402
-from omnibind_ros.training import ablation  # noqa: E402
-from omnibind_ros.training.ablation import ALL, NOBODY, PARTS, WORDS, Ablation, summary, variants  # noqa: E402
+from omnibind_ros.training import few_shot  # noqa: E402
+from omnibind_ros.training.ablation import PARTS, WORDS, Ablation, variants  # noqa: E402
+from omnibind_ros.training.ablation_table import FULL, NOBODY, summary, tables  # noqa: E402
 from omnibind_ros.training.config import TrainingConfig, changed  # noqa: E402
-from omnibind_ros.training.few_shot import draw_few  # noqa: E402
+from omnibind_ros.training.few_shot import FewShot, draw_few  # noqa: E402
 from omnibind_ros.training.fit import Machine  # noqa: E402
 from omnibind_ros.training.run import TrainingRun  # noqa: E402
 from omnibind_ros.training.samples import UNLABELLED, Samples  # noqa: E402
@@ -58,7 +59,7 @@ def test_what_is_not_drawn_loses_its_label_and_nothing_else():
 
 def test_each_variant_lacks_what_it_says():
     ways = {way.name: way for way in variants(TrainingConfig(), PARTS)}
-    assert ways[ALL].config == TrainingConfig()
+    assert ways[FULL].config == TrainingConfig()
     assert ways["without relation"].config.cad.lambda_relation == 0
     assert ways["without relation"].config.cad.lambda_image == TrainingConfig().cad.lambda_image
     assert not ways["without as_input"].config.pictures.as_input
@@ -111,7 +112,7 @@ def test_a_whole_table_is_trained_once_and_read_back(tiny_run, monkeypatch):
     monkeypatch.setattr("omnibind_ros.training.teaching.MiniLMTeacher", OneText)
     ask = {"modalities": ["touch"], "parts": ["as_input", "relation"], "seeds": 2}
     cells = list(Ablation(tiny_run, per_class=1, samples=640).cells(**ask))
-    assert [cell.variant for cell in cells] == [ALL, "without as_input", "without relation", WORDS, NOBODY]
+    assert [cell.variant for cell in cells] == [FULL, "without as_input", "without relation", WORDS, NOBODY]
     assert all(len(cell.accuracies) == 2 and 0 <= cell.mean <= 1 for cell in cells)
     assert (tiny_run.folder / "teacher/answers.sqlite").exists()
     assert not (tiny_run.folder / "ablation").exists()
@@ -119,9 +120,23 @@ def test_a_whole_table_is_trained_once_and_read_back(tiny_run, monkeypatch):
     def trained_again(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(ablation, "train_student", trained_again)
+    monkeypatch.setattr(few_shot, "train_student", trained_again)
     assert list(Ablation(tiny_run, per_class=1, samples=640).cells(**ask)) == cells
     found = summary(cells)
+    assert tables(tiny_run.folder) == [{"per_class": 1, "samples": 640, **found}]
     nobody = next(cell.mean for cell in cells if cell.variant == NOBODY)
-    assert found["gain_over_no_teacher"][ALL] == pytest.approx(cells[0].mean - nobody, abs=1e-4)
+    assert found["gain_over_no_teacher"][FULL] == pytest.approx(cells[0].mean - nobody, abs=1e-4)
     assert found["cells"][0]["std"] == pytest.approx(np.std(cells[0].accuracies, ddof=1), abs=1e-4)
+
+
+def test_a_student_is_trained_once_and_read_back(tiny_run, tmp_path, monkeypatch):
+    words = next(way.config for way in variants(tiny_run.config, ()) if way.name == WORDS)
+
+    def student() -> torch.nn.Module:
+        few = FewShot(tiny_run, "touch", per_class=1, samples=64)
+        assert [r.label for r in few.labelled(seed=2)] == list(DIGITS.labels)
+        return few.student(words, 2, tmp_path / "one")
+
+    made = student().state_dict()
+    monkeypatch.setattr(few_shot, "train_student", None)
+    assert all(torch.equal(made[name], value) for name, value in student().state_dict().items())

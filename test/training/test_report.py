@@ -10,6 +10,7 @@ from made_pools import CENTRES, K, pool, pools
 from test_comparison import by_evidence
 
 from omnibind_ros.training import charts, comparison
+from omnibind_ros.training.ablation_table import FULL, NOBODY, Cell, summary
 from omnibind_ros.training.report import report_page
 from omnibind_ros.training.rules import static_rules
 from omnibind_ros.training.space_map import retrieval, space_map, tsne
@@ -54,15 +55,14 @@ class Balanced(HTMLParser):
 
 
 def test_a_page_that_needs_nothing_else():
-    ablation = {"rows": [{"name": "all of it", "modality": "touch", "mean": 91.5, "std": 0.7, "n": 5}]}
-    page = report_page("a run & more", some_scores(), ablation)
+    page = report_page("a run & more", some_scores(), [ablation()])
     parser = Balanced()
     parser.feed(page)
     assert not parser.open
     assert not re.search(r"(src|href)=|<script|@import|url\(", page)
     assert "a run &amp; more" in page
     assert "&lt;0" in page and "<abc>" not in page
-    assert "91.50" in page and "± 0.70" in page
+    assert "90.00 <small>± 2.00</small>" in page
     assert "nan" not in page.lower().replace("fi-nan-", "")
 
 
@@ -82,8 +82,40 @@ def test_the_page_says_what_a_set_is():
     assert "Sets of 3 of 4 subsets are true pairs" in report_page("run", scores)
 
 
+def ablation(**more: tuple[float, ...]) -> dict:
+    accuracies = {FULL: (0.88, 0.9, 0.92), NOBODY: (0.8, 0.8, 0.8), **more}
+    cells = [Cell("touch", variant, own) for variant, own in accuracies.items()]
+    return {"per_class": 10, "samples": 15_000, **summary(cells)}
+
+
+TITLE = "What each part of the training is worth"
+
+
+def rows(page: str) -> list[list[str]]:
+    """Of the last table, without tags."""
+    body = page[page.rindex("<tbody>") : page.rindex("</tbody>")]
+    return [
+        re.sub(r"<.*?>", "", row.replace("</td>", "|")).split("|")[:-1] for row in body.split("</tr>")[:-1]
+    ]
+
+
+def test_an_ablation_is_a_table_of_students_and_modalities():
+    page = report_page("run", None, [ablation()])
+    assert page.count(TITLE) == 1 and "10 labelled" in page and "3 seeds" in page and "15,000 samples" in page
+    assert rows(page) == [
+        [FULL, "90.00 ± 2.00", "90.00", "+10.00"],
+        [NOBODY, "80.00 ± 0.00", "80.00", ""],
+    ]
+
+
+def test_seeds_that_are_not_trained_yet_are_told():
+    page = report_page("run", None, [ablation(**{"words only": (0.7,)})])
+    assert rows(page)[2] == ["words only", "70.00 ± 0.00 (1)", "70.00", "-10.00"]
+    assert rows(page)[0][1] == "90.00 ± 2.00 (3)"
+
+
 def test_without_an_ablation_there_is_no_empty_table():
-    assert "Ablation" not in report_page("run", some_scores())
+    assert TITLE not in report_page("run", some_scores())
 
 
 def test_retrieval_finds_its_class():
