@@ -15,9 +15,10 @@ from bars import ANCHORS, PLAN, bars, words  # noqa: E402
 from omnibind_ros.core.errors import ConfigError  # noqa: E402
 from omnibind_ros.data.recipe import Recipe, load_recipe  # noqa: E402
 from omnibind_ros.data.recording import Recording  # noqa: E402
-from omnibind_ros.training import ablation  # noqa: E402
+from omnibind_ros.training import few_shot  # noqa: E402
 from omnibind_ros.training import run as training_run  # noqa: E402
-from omnibind_ros.training.ablation import ALL, NOBODY, WORDS, Ablation  # noqa: E402
+from omnibind_ros.training.ablation import WORDS, Ablation  # noqa: E402
+from omnibind_ros.training.ablation_table import FULL, NOBODY  # noqa: E402
 from omnibind_ros.training.cad import CadConfig  # noqa: E402
 from omnibind_ros.training.config import TrainingConfig, changed  # noqa: E402
 from omnibind_ros.training.fit import Machine  # noqa: E402
@@ -117,7 +118,7 @@ def trained(monkeypatch) -> list[tuple[str, int, int, bool, Path]]:
         seen.append((options["subject"], len(samples), labelled, heard, options["run"]))
         return train_student(samples, targets, plan, **options)
 
-    for module in (training_run, ablation):
+    for module in (training_run, few_shot):
         monkeypatch.setattr(module, "train_student", watched)
     return seen
 
@@ -139,10 +140,10 @@ def test_the_partner_is_trained_first_and_on_the_same_recordings(taught_run, tra
 
 def test_with_few_labels_the_partner_knows_those_of_the_same_moments(taught_run, trained):
     cells = list(Ablation(taught_run, per_class=1, samples=640).cells(["skeleton"], [], seeds=1))
-    assert [cell.variant for cell in cells] == [ALL, WORDS, NOBODY]
+    assert [cell.variant for cell in cells] == [FULL, WORDS, NOBODY]
     assert [entry[:4] for entry in trained] == [
         ("imu", 2, 2, False),
-        (f"skeleton {ALL}", 8, 2, True),
+        (f"skeleton {FULL}", 8, 2, True),
         (f"skeleton {WORDS}", 2, 2, False),
         (f"skeleton {NOBODY}", 2, 2, False),
     ]
