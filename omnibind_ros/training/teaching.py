@@ -134,12 +134,16 @@ class Teaching:
             seed=self._config.seed,
             precision=self._config.precision,
             machine=self._machine,
-            start=self._image_student(),
+            start=None if self._is_taught else self._image_student(),
         )
         return TowerTeacher(texts, tower, adaptor)
 
+    @property
+    def _is_taught(self) -> bool:
+        return (self._folder / "student.pt").exists()
+
     def _lessons(self) -> list[Recording]:
-        if (self._folder / "student.pt").exists():
+        if self._is_taught:
             return list(self._recordings[:1])
         seed, recipe = self._config.seed, self._recipe
         lessons = [*self._recordings, *simulated_recordings(recipe, "image", seed)]

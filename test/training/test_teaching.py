@@ -8,9 +8,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from omnibind_ros.data.recipe import load_recipe  # noqa: E402
+from omnibind_ros.data.recording import Recording  # noqa: E402
+from omnibind_ros.models.student import Student  # noqa: E402
 from omnibind_ros.training.cad import DEFAULT_CAD  # noqa: E402
 from omnibind_ros.training.config import TrainingConfig  # noqa: E402
+from omnibind_ros.training.fit import save_weights  # noqa: E402
 from omnibind_ros.training.run import TrainingRun  # noqa: E402
+from omnibind_ros.training.student_plans import PLANS  # noqa: E402
 from omnibind_ros.training.teaching import TEXTS_ONLY, Teaching  # noqa: E402
 
 DIGITS = load_recipe("digits")
@@ -65,3 +69,14 @@ def test_a_recipe_without_pictures_can_be_taught(tmp_path, monkeypatch):
 def test_the_words_alone_ask_for_no_picture():
     assert not TEXTS_ONLY.asks_about_pictures
     assert DEFAULT_CAD.asks_about_pictures
+
+
+def test_a_tower_that_is_trained_needs_no_image_student(tmp_path, monkeypatch):
+    monkeypatch.setattr("omnibind_ros.training.teaching.MiniLMTeacher", Words)
+    folder = tmp_path / "run/teacher"
+    folder.mkdir(parents=True)
+    save_weights(Student((3, 48, 48), 16, PLANS["image"].student), folder / "student.pt")
+    picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    shown = Recording("image", "signs", "one", "1", "", lambda: picture)
+    teaching = Teaching(DIGITS, [shown], no_student, folder, TrainingConfig())
+    assert teaching.teacher.encode_images([picture]).shape == (1, 16)
