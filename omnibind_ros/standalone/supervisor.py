@@ -156,14 +156,15 @@ class _Kept:
             self._start(now)
 
     def _start(self, now: float) -> None:
-        self.due_at, self._started_at = None, now
+        self._started_at = now
         try:
             self.child = self._spawn()
         except OSError as error:
             self._plan_restart(f"cannot be started ({error.strerror or error})", now)
+        else:
+            self.due_at = None
 
     def _note_end(self, returncode: int, now: float) -> None:
-        self.child = None
         self.refused = returncode == REFUSED
         if self.refused:
             self._say("refused its configuration (see above); it is not started again")
@@ -171,6 +172,8 @@ class _Kept:
             self._plan_restart(ending(returncode), now)
         else:
             self._say(f"{ending(returncode)}; it is not to be started again")
+        # Last: others may ask at any time whether we have given up, and then why.
+        self.child = None
 
     def _plan_restart(self, what: str, now: float) -> None:
         delay_s = self._backoff.delay_s(now - self._started_at)
