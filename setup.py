@@ -51,8 +51,8 @@ setup(
     entry_points={
         "console_scripts": [
             "omnibind = omnibind_ros.cli.main:main",
-            "encoder_node = omnibind_ros.nodes.encoder_node:main",
-            "fusion_node = omnibind_ros.nodes.fusion_node:main",
+            "encoder_node = omnibind_ros.transport.ros.encoder_node:main",
+            "fusion_node = omnibind_ros.transport.ros.fusion_node:main",
         ]
     },
     install_requires=[

@@ -21,13 +21,13 @@ import cv2
 import numpy as np
 import typer
 
-from omnibind_ros.inference.bundle import Bundle
-from omnibind_ros.inference.encoder import SensorEncoder
-from omnibind_ros.messages import raw
+from omnibind_ros.bundle.loading import Bundle
+from omnibind_ros.encoder.sensor_encoder import SensorEncoder
+from omnibind_ros.host.data.scene import Scene
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.types import MessageTypes
-from omnibind_ros.sensors.events import Events
-from omnibind_ros.simulation.scene import Scene
-from omnibind_ros.standalone.types import message_class
+from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.event.events import Events
 
 cv2.setNumThreads(1)  # OpenCV would spread a resize over all cores
 

@@ -34,25 +34,32 @@ import numpy as np
 import torch
 import typer
 
-from omnibind_ros.data.augment import AUGMENTATIONS
-from omnibind_ros.data.corrupt import CORRUPTIONS
-from omnibind_ros.data.recipe import load_recipe
-from omnibind_ros.data.recording import Recording
-from omnibind_ros.data.simulated import simulated_recordings
-from omnibind_ros.data.splits import select
-from omnibind_ros.models.evidence import EvidenceHead
-from omnibind_ros.models.student import Student
-from omnibind_ros.training.ablation import WORDS, variants
-from omnibind_ros.training.ablation_table import FULL
-from omnibind_ros.training.comparison import ADAPTIVE, CONDITIONS, STEPS, Outcomes, accuracies, compare
-from omnibind_ros.training.episodes import Episodes
-from omnibind_ros.training.evidence import embedder, train_evidence
-from omnibind_ros.training.few_shot import FewShot
-from omnibind_ros.training.fit import Machine, load_weights, save_weights, write_whole
-from omnibind_ros.training.pools import Pool, make_pool
-from omnibind_ros.training.rules import best_single, static_rules
-from omnibind_ros.training.run import UNTAUGHT, TrainingRun
-from omnibind_ros.training.stage2 import FusionPlan, fuse, train_fusion
+from omnibind_ros.host.data.augment import AUGMENTATIONS
+from omnibind_ros.host.data.corrupt import CORRUPTIONS
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.host.data.simulated import simulated_recordings
+from omnibind_ros.host.data.splits import select
+from omnibind_ros.host.evaluation.comparison import (
+    ADAPTIVE,
+    CONDITIONS,
+    STEPS,
+    Outcomes,
+    accuracies,
+    compare,
+)
+from omnibind_ros.host.evaluation.episodes import Episodes
+from omnibind_ros.host.evaluation.pools import Pool, make_pool
+from omnibind_ros.host.evaluation.rules import best_single, static_rules
+from omnibind_ros.host.models.evidence import EvidenceHead
+from omnibind_ros.host.models.student import Student
+from omnibind_ros.host.report.ablation_table import FULL
+from omnibind_ros.host.training.ablation import WORDS, variants
+from omnibind_ros.host.training.evidence import embedder, train_evidence
+from omnibind_ros.host.training.few_shot import FewShot
+from omnibind_ros.host.training.fit import Machine, load_weights, save_weights, write_whole
+from omnibind_ros.host.training.run import UNTAUGHT, TrainingRun
+from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
 
 JUDGES = 10
 """Recordings of each class and modality that sets are drawn from, in the split that judges."""

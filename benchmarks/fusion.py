@@ -22,21 +22,21 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from omnibind_ros.data.corrupt import CORRUPTIONS
-from omnibind_ros.data.recipe import load_recipe
-from omnibind_ros.data.simulated import simulated_recordings
-from omnibind_ros.data.splits import select
-from omnibind_ros.models.adaptive_fusion import AdaptiveFusionModel
-from omnibind_ros.models.evidence import SureEncoder
-from omnibind_ros.sensors.adaptor import make_adaptor
-from omnibind_ros.training.comparison import ADAPTIVE, Outcomes, accuracies, compare
-from omnibind_ros.training.episodes import Episodes
-from omnibind_ros.training.evidence import embedder, train_evidence
-from omnibind_ros.training.fit import Machine
-from omnibind_ros.training.pools import Pool, make_pool
-from omnibind_ros.training.rules import static_rules
-from omnibind_ros.training.run import TrainingRun
-from omnibind_ros.training.stage2 import FusionPlan, fuse, train_fusion
+from omnibind_ros.host.data.corrupt import CORRUPTIONS
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.data.simulated import simulated_recordings
+from omnibind_ros.host.data.splits import select
+from omnibind_ros.host.evaluation.comparison import ADAPTIVE, Outcomes, accuracies, compare
+from omnibind_ros.host.evaluation.episodes import Episodes
+from omnibind_ros.host.evaluation.pools import Pool, make_pool
+from omnibind_ros.host.evaluation.rules import static_rules
+from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
+from omnibind_ros.host.models.evidence import SureEncoder
+from omnibind_ros.host.training.evidence import embedder, train_evidence
+from omnibind_ros.host.training.fit import Machine
+from omnibind_ros.host.training.run import TrainingRun
+from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
+from omnibind_ros.modalities.preprocessor import make_preprocessor
 
 MOST = 200
 """Recordings of a modality and split."""
@@ -58,7 +58,7 @@ class Bench:
         dev, test = {}, {}
         for modality in self.modalities:
             own = None if kinds is None else kinds[modality]
-            encoder, adaptor = self._encoder(modality, own), make_adaptor(modality)
+            encoder, adaptor = self._encoder(modality, own), make_preprocessor(modality)
             names, all_kinds = self.run.recipe.label_names, len(CORRUPTIONS[modality])
             dev[modality] = make_pool(
                 embedder(encoder), adaptor, self._some(modality, "dev"), names, kinds=own, seed=self.seed
@@ -120,7 +120,7 @@ class Bench:
         recordings = select(self.run.recordings(modality), self.run.recipe, "train")
         head = train_evidence(
             student,
-            make_adaptor(modality),
+            make_preprocessor(modality),
             recordings + self._simulated(modality, 0),
             self.run.recipe.label_names,
             self.centres,

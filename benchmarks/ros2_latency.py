@@ -24,15 +24,15 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from vision_msgs.msg import Classification
 
-from omnibind_ros.core.embedding import Embedding
+from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.fusion.open_hub import open_label_bank
-from omnibind_ros.inference.bundle import Bundle
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.messages.stamps import stamp_of
 from omnibind_ros.messages.topics import RECOGNITION, embedding_topic
-from omnibind_ros.nodes.qos import embedding_qos
-from omnibind_ros.nodes.session import ros_node
-from omnibind_ros.nodes.types import TYPES
+from omnibind_ros.transport.ros.qos import embedding_qos
+from omnibind_ros.transport.ros.session import ros_node
+from omnibind_ros.transport.ros.types import TYPES
+from omnibind_ros.types import Embedding
 
 SENSORS = {
     "camera": "image",
@@ -88,7 +88,7 @@ class Bench:
 
     def measure(self, sensors: int) -> tuple[np.ndarray, np.ndarray]:
         """Median and p95 in ms: there and back; from publishing an embedding to hearing its recognition."""
-        fusion = [sys.executable, "-m", "omnibind_ros.nodes.fusion_node", "--ros-args"]
+        fusion = [sys.executable, "-m", "omnibind_ros.transport.ros.fusion_node", "--ros-args"]
         fusion += ["-p", "max_rate_hz:=1000.0", "--log-level", "error"]
         with _process([sys.executable, "-c", RELAY]), _process(fusion), ros_node("bench") as node:
             there = node.create_publisher(PointCloud2, "there", QoSProfile(depth=1))

@@ -15,7 +15,7 @@ from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch_ros.substitutions import ExecutableInPackage
 
 from omnibind_ros.config.resources import PACKAGE
-from omnibind_ros.nodes.launching import given
+from omnibind_ros.transport.ros.launching import given
 
 ARGUMENTS = (
     DeclareLaunchArgument("label", default_value="5", description="What the sensors are shown."),

@@ -14,7 +14,12 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.robot import load_robot
 from omnibind_ros.config.settings import EncoderSettings, FusionSettings
-from omnibind_ros.nodes.launching import COMMON_ARGUMENTS, encoder_action, fusion_action, given
+from omnibind_ros.transport.ros.launching import (
+    COMMON_ARGUMENTS,
+    encoder_action,
+    fusion_action,
+    given,
+)
 
 STAGGER_S = 0.25
 

@@ -12,7 +12,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
 from omnibind_ros.config.parameters import from_parameters
 from omnibind_ros.config.settings import EncoderSettings
-from omnibind_ros.nodes.launching import COMMON_ARGUMENTS, encoder_action, given
+from omnibind_ros.transport.ros.launching import COMMON_ARGUMENTS, encoder_action, given
 
 SETTINGS = (
     DeclareLaunchArgument(

@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 
+from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.robot import FusionConfig
-from omnibind_ros.core import MODALITIES
-from omnibind_ros.data.readers import read_recordings
-from omnibind_ros.data.recipe import load_recipe
+from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.fusion.open_hub import open_hub, open_label_bank
-from omnibind_ros.inference import Bundle, SensorEncoder
-from omnibind_ros.simulation.scene import Scene
+from omnibind_ros.host.data.readers import read_recordings
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.data.scene import Scene
+from omnibind_ros.types import MODALITIES
 
 LABELS = tuple("0123456789")
 NOW = 1_700_000_000_000_000_000

@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel
 
 from omnibind_ros.config import robot
-from omnibind_ros.data import decode, depth, recipe, source
-from omnibind_ros.sensors import time_series
+from omnibind_ros.host.data import decode, depth, recipe, source
+from omnibind_ros.modalities.series import preprocessing as time_series
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = sorted([CHECKOUT / "README.md", *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("*/README.md")])

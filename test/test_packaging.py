@@ -25,17 +25,7 @@ import omnibind_ros
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARE = "share/omnibind_ros"
 SHARED_FOLDERS = ("calibration", "config", "engines", "launch")
-ROBOT_ROOMS = (
-    "core",
-    "config",
-    "sensors",
-    "inference",
-    "fusion",
-    "messages",
-    "nodes",
-    "standalone",
-    "simulation",
-)
+NOT_ON_THE_ROBOT = ("cli", "host", "transport/ros")
 
 
 def run_python(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
@@ -211,7 +201,7 @@ def imported_packages(folder: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("folder", ["omnibind_ros/nodes", "launch", "test/nodes"])
+@pytest.mark.parametrize("folder", ["omnibind_ros/transport/ros", "launch", "test/transport/ros"])
 def test_what_is_imported_of_ros_is_declared(folder):
     apt = {
         "numpy": "python3-numpy",
@@ -253,14 +243,13 @@ def test_the_command_starts_without_loading_what_only_some_of_it_needs():
 
 
 def test_no_module_of_the_robot_loads_torch():
-    rooms = [f"omnibind_ros/{room}" for room in ROBOT_ROOMS]
+    folders = tuple(f"omnibind_ros/{folder}/" for folder in NOT_ON_THE_ROBOT)
     modules = [
         ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-        for room in rooms
-        for path in sources(room, "*.py")
-        if room != "omnibind_ros/nodes" or path.name == "__init__.py"
+        for path in sources("omnibind_ros", "*.py")
+        if not path.as_posix().startswith(folders)
     ]
-    assert "omnibind_ros.standalone.wire" in modules
+    assert "omnibind_ros.transport.zenoh.wire" in modules
     loaded = modules_after("\n".join(f"import {module}" for module in modules))
     assert set(modules) <= loaded
     assert not {"torch", "lightning", "transformers", "onnx"} & loaded

@@ -30,7 +30,7 @@ def rows(node: str) -> dict[str, list[str]]:
 
 def changes_at_any_time(file: str) -> tuple[str, ...]:
     """What a node's source gives as `at_any_time`; read, not imported, for there may be no ROS 2 here."""
-    tree = ast.parse((CHECKOUT / "omnibind_ros" / "nodes" / file).read_text())
+    tree = ast.parse((CHECKOUT / "omnibind_ros" / "transport" / "ros" / file).read_text())
     constants = {
         target.id: node.value
         for node in tree.body

@@ -21,12 +21,12 @@ from omnibind_ros.cli.train import (
     open_run,
     resumable,
 )
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.data.recipe import Recipe, load_recipe
-from omnibind_ros.training.ablation import PARTS, Ablation
-from omnibind_ros.training.ablation_table import Cell, summary
-from omnibind_ros.training.fit import Machine
-from omnibind_ros.training.run import UNTAUGHT
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.recipe import Recipe, load_recipe
+from omnibind_ros.host.report.ablation_table import Cell, summary
+from omnibind_ros.host.training.ablation import PARTS, Ablation
+from omnibind_ros.host.training.fit import Machine
+from omnibind_ros.host.training.run import UNTAUGHT
 
 
 def ablate(

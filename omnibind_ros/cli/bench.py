@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from omnibind_ros.bench import report
-from omnibind_ros.bench.encoders import Absence, floors_of, measure_encoder
-from omnibind_ros.bench.machine import measure_machine
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.core.names import nearest
-from omnibind_ros.inference.bundle import Bundle
+from omnibind_ros.bundle.loading import Bundle
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.bench import report
+from omnibind_ros.host.bench.encoders import Absence, floors_of, measure_encoder
+from omnibind_ros.host.bench.machine import measure_machine
+from omnibind_ros.names import nearest
 
 
 class What(str, Enum):

@@ -8,15 +8,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from omnibind_ros.core.errors import BackendError, ConfigError
-from omnibind_ros.core.modality import Modality
-from omnibind_ros.core.names import nearest
-from omnibind_ros.inference.bundle import Bundle, EncoderModel
-from omnibind_ros.inference.gpu import open_gpu
-from omnibind_ros.inference.plan import PlanOptions
-from omnibind_ros.inference.plan_build import PlanBuild
-from omnibind_ros.inference.tensorrt_build import BuildProgress
-from omnibind_ros.inference.tensorrt_versions import load_tensorrt
+from omnibind_ros.bundle.loading import Bundle, EncoderModel
+from omnibind_ros.engines.tensorrt.build import BuildProgress
+from omnibind_ros.engines.tensorrt.gpu import open_gpu
+from omnibind_ros.engines.tensorrt.plan import PlanOptions
+from omnibind_ros.engines.tensorrt.plan_build import PlanBuild
+from omnibind_ros.engines.tensorrt.versions import load_tensorrt
+from omnibind_ros.errors import BackendError, ConfigError
+from omnibind_ros.names import nearest
+from omnibind_ros.types import Modality
 
 
 def build(

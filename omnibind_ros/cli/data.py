@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from omnibind_ros.cli import options
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.data.check import Finding, Report
-from omnibind_ros.data.check import check as check_recordings
-from omnibind_ros.data.recipe import Recipe, load_recipe
-from omnibind_ros.data.seen import seen_of
-from omnibind_ros.data.splits import SPLITS
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.check import Finding, Report
+from omnibind_ros.host.data.check import check as check_recordings
+from omnibind_ros.host.data.recipe import Recipe, load_recipe
+from omnibind_ros.host.data.seen import seen_of
+from omnibind_ros.host.data.splits import SPLITS
 
 _SHOWN = 20
 """Findings of a kind that are shown; all are in the JSON."""

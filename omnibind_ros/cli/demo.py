@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.text import Text
 from typer import Exit, Option
 
+from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.cli import options
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.data.recipe import load_recipe
 from omnibind_ros.demo.script import SENSORS, Interrupted, Outcome, Scene
 from omnibind_ros.demo.timeline import Event
-from omnibind_ros.inference.bundle import Bundle
-from omnibind_ros.runtime.signals import stop_on_signals
-from omnibind_ros.screen.table import Screen
-from omnibind_ros.standalone.demo import run_standalone_demo
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.monitor.table import Screen
+from omnibind_ros.process.signals import stop_on_signals
+from omnibind_ros.transport.zenoh.demo import run_standalone_demo
 
 _FAILED, _INTERRUPTED = 1, 130
 
@@ -64,7 +64,7 @@ def demo(
 def _runner(ros: bool) -> Callable[[Scene, Screen, threading.Event], Outcome]:
     if ros:
         options.require_ros2()
-        from omnibind_ros.nodes.demo import run_ros_demo  # where there is ROS 2
+        from omnibind_ros.transport.ros.demo import run_ros_demo  # where there is ROS 2
 
         return run_ros_demo
     return run_standalone_demo

@@ -7,10 +7,10 @@ from typing import Annotated
 from typer import Option
 
 from omnibind_ros.cli import options
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.core.names import nearest
-from omnibind_ros.runtime.signals import stop_on_signals
-from omnibind_ros.standalone.encoder import EncoderProcess
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.names import nearest
+from omnibind_ros.process.signals import stop_on_signals
+from omnibind_ros.transport.zenoh.encoder import EncoderProcess
 
 
 def encoder(

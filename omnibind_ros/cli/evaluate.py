@@ -14,15 +14,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.cli import options
 from omnibind_ros.config.resources import MANIFEST
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.data.readers import read_recordings
-from omnibind_ros.data.recipe import load_recipe
-from omnibind_ros.data.splits import select
-from omnibind_ros.inference.bundle import Bundle
-from omnibind_ros.training.evaluation import Evaluation
-from omnibind_ros.training.evaluation import evaluate as evaluate_bundle
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.readers import read_recordings
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.data.splits import select
+from omnibind_ros.host.evaluation.evaluation import Evaluation
+from omnibind_ros.host.evaluation.evaluation import evaluate as evaluate_bundle
 
 
 class WhichSplit(str, Enum):

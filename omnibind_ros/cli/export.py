@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from omnibind_ros.cli import options
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.data.recipe import load_recipe
-from omnibind_ros.training.run import TrainingRun
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.training.run import TrainingRun
 
 
 def export(

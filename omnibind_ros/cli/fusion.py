@@ -7,8 +7,8 @@ from typing import Annotated
 from typer import Option
 
 from omnibind_ros.cli import options
-from omnibind_ros.runtime.signals import stop_on_signals
-from omnibind_ros.standalone.fusion import FusionProcess
+from omnibind_ros.process.signals import stop_on_signals
+from omnibind_ros.transport.zenoh.fusion import FusionProcess
 
 
 def fusion(

@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from omnibind_ros.core.errors import ConfigError, OmniBindError, TrainingError, TransportError
-from omnibind_ros.core.names import nearest
+from omnibind_ros.errors import ConfigError, OmniBindError, TrainingError, TransportError
+from omnibind_ros.names import nearest
 
 _log = logging.getLogger("omnibind")
 

@@ -11,8 +11,8 @@ import typer
 
 from omnibind_ros.config.robot import RobotConfig, load_robot
 from omnibind_ros.config.strict_yaml import Document, KeyPath
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.standalone.session import Network
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.transport.zenoh.session import Network
 
 # How processes reach each other. The variables are for children of `omnibind up`.
 Namespace = Annotated[

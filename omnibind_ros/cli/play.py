@@ -13,16 +13,16 @@ from typer import Argument, Option
 from omnibind_ros.cli import options
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.robot import load_robot
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.core.modality import Modality
-from omnibind_ros.data.readers import read_recordings
-from omnibind_ros.data.recipe import load_recipe
-from omnibind_ros.runtime.player import shuffled
-from omnibind_ros.runtime.signals import stop_on_signals
-from omnibind_ros.simulation.scene import Scene
-from omnibind_ros.standalone.bag import is_bag, play_bag
-from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.player import play_on_zenoh
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.readers import read_recordings
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.data.scene import Scene
+from omnibind_ros.play.player import shuffled
+from omnibind_ros.process.signals import stop_on_signals
+from omnibind_ros.transport.zenoh.bag import is_bag, play_bag
+from omnibind_ros.transport.zenoh.node import Node
+from omnibind_ros.transport.zenoh.player import play_on_zenoh
+from omnibind_ros.types import Modality
 
 
 def play(
@@ -77,7 +77,7 @@ def play(
     with stop_on_signals() as stop:
         if ros:
             options.require_ros2()
-            from omnibind_ros.nodes.player import play_on_ros  # where there is ROS 2
+            from omnibind_ros.transport.ros.player import play_on_ros  # where there is ROS 2
 
             play_on_ros(topic, modality, samples, stop, **how)
         else:

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.cli import options
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.core.names import nearest
-from omnibind_ros.data.recipe import load_recipe
-from omnibind_ros.export.lower_precisions import PRECISIONS, Judge, add_precisions, make_record
-from omnibind_ros.export.quantization_record import QuantizationRecord
-from omnibind_ros.inference.bundle import Bundle
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.export.lower_precisions import PRECISIONS, Judge, add_precisions, make_record
+from omnibind_ros.host.export.quantization_record import QuantizationRecord
+from omnibind_ros.names import nearest
 
 
 def quantize(

@@ -10,8 +10,8 @@ import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from omnibind_ros.core.errors import TrainingError
-from omnibind_ros.runtime.child import Child, ending, omnibind, stop_all
+from omnibind_ros.errors import TrainingError
+from omnibind_ros.process.child import Child, ending, omnibind, stop_all
 
 Tell = Callable[[str], None]
 

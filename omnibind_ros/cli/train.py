@@ -14,11 +14,11 @@ import typer
 
 from omnibind_ros.cli import options
 from omnibind_ros.cli.side_by_side import side_by_side
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.data.recipe import Recipe, load_recipe
-from omnibind_ros.training.config import TrainingConfig, changed
-from omnibind_ros.training.fit import Machine, disk_of
-from omnibind_ros.training.run import UNTAUGHT, TrainingRun
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.data.recipe import Recipe, load_recipe
+from omnibind_ros.host.training.config import TrainingConfig, changed
+from omnibind_ros.host.training.fit import Machine, disk_of
+from omnibind_ros.host.training.run import UNTAUGHT, TrainingRun
 
 INTERRUPTED = 130
 

@@ -8,17 +8,17 @@ from typing import Annotated
 from rich.console import Console
 from typer import Argument, Option
 
+from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.cli import options
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.inference.bundle import Bundle
-from omnibind_ros.runtime.child import omnibind
-from omnibind_ros.runtime.signals import stop_on_signals
-from omnibind_ros.screen.table import Screen
-from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.supervisor import Program, Supervisor
-from omnibind_ros.standalone.watch import watch
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.monitor.table import Screen
+from omnibind_ros.process.child import omnibind
+from omnibind_ros.process.signals import stop_on_signals
+from omnibind_ros.process.supervisor import Program, Supervisor
+from omnibind_ros.transport.zenoh.node import Node
+from omnibind_ros.transport.zenoh.watch import watch
 
 
 def up(

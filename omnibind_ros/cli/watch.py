@@ -10,12 +10,12 @@ from rich.console import Console
 from typer import Option
 
 from omnibind_ros.cli import options
-from omnibind_ros.runtime.signals import stop_on_signals
-from omnibind_ros.screen.robot_view import Watch
-from omnibind_ros.screen.table import Screen
-from omnibind_ros.standalone.node import Node
-from omnibind_ros.standalone.session import Network
-from omnibind_ros.standalone.watch import watch as look_at
+from omnibind_ros.monitor.robot_view import Watch
+from omnibind_ros.monitor.table import Screen
+from omnibind_ros.process.signals import stop_on_signals
+from omnibind_ros.transport.zenoh.node import Node
+from omnibind_ros.transport.zenoh.session import Network
+from omnibind_ros.transport.zenoh.watch import watch as look_at
 
 
 def watch(
@@ -46,8 +46,8 @@ def watch(
 def _robot(ros: bool, namespace: str, domain: int | None, network: Network) -> Iterator[Watch]:
     if ros:
         options.require_ros2()
-        from omnibind_ros.nodes.session import ros_node  # where there is ROS 2
-        from omnibind_ros.nodes.watch import watch as look_at_ros
+        from omnibind_ros.transport.ros.session import ros_node  # where there is ROS 2
+        from omnibind_ros.transport.ros.watch import watch as look_at_ros
 
         with ros_node("watch", namespace, domain) as node:
             yield look_at_ros(node)

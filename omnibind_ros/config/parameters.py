@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from omnibind_ros.config.strict_yaml import Document, KeyPath, StrictModel, parse_yaml
-from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.errors import ConfigError
 
 Value = bool | int | float | str | tuple[str, ...]
 M = TypeVar("M", bound=StrictModel)

@@ -7,6 +7,7 @@ workspace (`AMENT_PREFIX_PATH`), in that of the Python installation (a wheel), a
 
 from __future__ import annotations
 
+import hashlib
 import os
 import site
 import sys
@@ -14,8 +15,8 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.core.names import nearest
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.names import nearest
 
 PACKAGE = "omnibind_ros"
 MANIFEST = "bundle.yaml"
@@ -74,6 +75,20 @@ def find_folder(name: str) -> Path:
     for folder in _folders(name):
         return folder
     raise _not_found("folder", name, "", [])
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal, streamed: a large model never fills the memory of a small robot.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(1 << 18))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest()
 
 
 def _folders(kind: str) -> Iterator[Path]:

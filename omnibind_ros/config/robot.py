@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from omnibind_ros.config.strict_yaml import StrictModel, load_yaml
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.core.modality import MODALITIES, Modality
-from omnibind_ros.core.names import check_sensor_name, nearest
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.names import check_sensor_name, nearest
+from omnibind_ros.types import MODALITIES, Modality
 
 UNTIL_REPLACED = math.inf
 """`hold_s` of an embedding that stays valid until a newer one replaces it."""

@@ -20,7 +20,7 @@ from omnibind_ros.config.robot import (
     SensorInput,
     SensorName,
 )
-from omnibind_ros.core.modality import Modality
+from omnibind_ros.types import Modality
 
 
 class FusionSettings(FusionConfig):

@@ -20,8 +20,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from omnibind_ros.core.errors import ConfigError
-from omnibind_ros.core.names import nearest
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.names import nearest
 
 KeyPath = tuple[str, ...]
 

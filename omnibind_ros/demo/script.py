@@ -18,12 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol
 
-from omnibind_ros.core import Modality, OmniBindError
 from omnibind_ros.demo.timeline import Action, Kind, Verdict, judge
 from omnibind_ros.demo.witness import Witness
-from omnibind_ros.runtime.child import Child, ending, stop_all
-from omnibind_ros.screen.robot_view import Watch
-from omnibind_ros.screen.table import Screen
+from omnibind_ros.errors import OmniBindError
+from omnibind_ros.monitor.robot_view import Watch
+from omnibind_ros.monitor.table import Screen
+from omnibind_ros.process.child import Child, ending, stop_all
+from omnibind_ros.types import Modality
 
 SENSORS: dict[str, Modality] = {
     "camera": "image",

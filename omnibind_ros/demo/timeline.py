@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from omnibind_ros.core.recognition import UNKNOWN
+from omnibind_ros.types import UNKNOWN
 
 Kind = Literal["join", "stop", "kill", "cover", "empty"]
 

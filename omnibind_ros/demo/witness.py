@@ -10,10 +10,10 @@ import time
 from collections.abc import Hashable
 from typing import Any
 
-from omnibind_ros.core import Contribution, Recognition
 from omnibind_ros.demo.timeline import Answer, Heard, Log
 from omnibind_ros.messages.classification import decode_contributions, decode_recognition
 from omnibind_ros.messages.embedding_cloud import decode_embedding
+from omnibind_ros.types import Contribution, Recognition
 
 
 class Witness:

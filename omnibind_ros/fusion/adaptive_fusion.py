@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.core import BundleError, Embedding, Modality
+from omnibind_ros.errors import BundleError
+from omnibind_ros.types import Embedding, Modality
 
 Engine = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 """Runs a model once: named input arrays -> named output arrays."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.core import BundleError
+from omnibind_ros.errors import BundleError
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.core import Contribution, Embedding, LabelScore, Recognition, SensorStatus, Space
-from omnibind_ros.core.errors import SpaceMismatch
-from omnibind_ros.core.recognition import UNKNOWN
+from omnibind_ros.bundle.label_bank import LabelBank
+from omnibind_ros.errors import SpaceMismatch
 from omnibind_ros.fusion.adaptive_fusion import Fusion
 from omnibind_ros.fusion.calibration import Calibration
-from omnibind_ros.fusion.label_bank import LabelBank
 from omnibind_ros.fusion.live_set import Freshness, LiveSet
+from omnibind_ros.types import UNKNOWN, Contribution, Embedding, LabelScore, Recognition, SensorStatus, Space
 
 
 class FusionHub:

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from omnibind_ros.core import BadMessage, ConfigError, Embedding, Modality, SensorState, SensorStatus, Space
+from omnibind_ros.errors import BadMessage, ConfigError
+from omnibind_ros.types import Embedding, Modality, SensorState, SensorStatus, Space
 
 _SECOND = 1_000_000_000
 _FOREVER = 1 << 62

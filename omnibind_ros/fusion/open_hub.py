@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from omnibind_ros.bundle.label_bank import LabelBank
+from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.robot import FusionConfig
 from omnibind_ros.fusion.adaptive_fusion import AdaptiveFusion
 from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.fusion.hub import FusionHub
-from omnibind_ros.fusion.label_bank import LabelBank
 from omnibind_ros.fusion.live_set import Freshness
-from omnibind_ros.inference.bundle import Bundle
 
 
 def open_label_bank(bundle: Bundle) -> LabelBank:

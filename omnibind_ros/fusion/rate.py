@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnibind_ros.core import ConfigError
+from omnibind_ros.errors import ConfigError
 
 _BURST = 8
 

@@ -9,10 +9,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from omnibind_ros.core import BadMessage, Contribution, LabelScore, Recognition
+from omnibind_ros.errors import BadMessage
+from omnibind_ros.messages.fields import read_field, read_text
 from omnibind_ros.messages.stamps import make_header, stamp_of
 from omnibind_ros.messages.types import MessageTypes
-from omnibind_ros.sensors.message_fields import read_field, read_text
+from omnibind_ros.types import Contribution, LabelScore, Recognition
 
 
 def encode_recognition(types: MessageTypes, recognition: Recognition, frame_id: str = "base_link") -> Any:

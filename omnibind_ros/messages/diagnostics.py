@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from omnibind_ros.core import SensorState, SensorStatus
 from omnibind_ros.messages.stamps import make_header
 from omnibind_ros.messages.types import MessageTypes
+from omnibind_ros.types import SensorState, SensorStatus
 
 
 class Level(str, Enum):

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.core import BadMessage, Embedding, Modality, Recognition
+from omnibind_ros.errors import BadMessage
+from omnibind_ros.messages.fields import read_bytes, read_count, read_field, read_text
 from omnibind_ros.messages.stamps import make_header, stamp_of
 from omnibind_ros.messages.types import MessageTypes
-from omnibind_ros.sensors.message_fields import read_bytes, read_count, read_field, read_text
+from omnibind_ros.types import Embedding, Modality, Recognition
 
 _UINT32, _FLOAT32 = 6, 7
 _SCALARS = {"quality": _FLOAT32, "evidence": _FLOAT32, "space": _UINT32}

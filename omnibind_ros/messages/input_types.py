@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnibind_ros.core import Modality
+from omnibind_ros.types import Modality
 
 _PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
@@ -16,4 +16,4 @@ INPUT_TYPES: dict[Modality, tuple[str, ...]] = {
     "text": ("std_msgs/msg/String",),
     "series": ("sensor_msgs/msg/Imu", "sensor_msgs/msg/JointState", "std_msgs/msg/Float32MultiArray"),
 }
-"""Message types by the modality of the adaptor (`SensorAdaptor.modality`)."""
+"""Message types by the modality of the adaptor (`Preprocessor.modality`)."""

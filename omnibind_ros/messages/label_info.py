@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from omnibind_ros.core import BadMessage
+from omnibind_ros.errors import BadMessage
+from omnibind_ros.messages.fields import read_count, read_field, read_text
 from omnibind_ros.messages.stamps import make_header
 from omnibind_ros.messages.types import MessageTypes
-from omnibind_ros.sensors.message_fields import read_count, read_field, read_text
 
 _UNLABELED = 65535
 """By convention of vision_msgs the id of no class at all."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from omnibind_ros.messages.fields import NANOSECONDS, stamp_of, time_to_ns
 from omnibind_ros.messages.types import MessageTypes
-from omnibind_ros.sensors.message_fields import NANOSECONDS, stamp_of, time_to_ns
 
 __all__ = ["make_header", "ns_to_time", "stamp_of", "time_to_ns"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-STAND_INS = CHECKOUT / "test" / "inference" / "stand_ins"
+STAND_INS = CHECKOUT / "test" / "engines" / "tensorrt" / "stand_ins"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from omnibind_ros.cli import main as command_line
-from omnibind_ros.core.errors import BackendError, BadRecording, BundleError, TransportError
+from omnibind_ros.errors import BackendError, BadRecording, BundleError, TransportError
 
 
 def run(

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from omnibind_ros.cli.side_by_side import side_by_side
-from omnibind_ros.core.errors import TrainingError
+from omnibind_ros.errors import TrainingError
 
 
 def test_all_commands_run_and_are_told_as_they_end():

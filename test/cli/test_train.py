@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch")
 
 from omnibind_ros.cli import main as command_line
-from omnibind_ros.core.errors import TrainingError
-from omnibind_ros.training.run import TrainingRun
+from omnibind_ros.errors import TrainingError
+from omnibind_ros.host.training.run import TrainingRun
 
 
 def run(

@@ -10,10 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from omnibind_ros.config.parameters import ParameterError, from_parameters, settings_of, to_parameters
+from omnibind_ros.config.parameters import (
+    ParameterError,
+    from_parameters,
+    settings_of,
+    to_parameters,
+)
 from omnibind_ros.config.settings import EncoderSettings, FusionSettings
 from omnibind_ros.config.strict_yaml import StrictModel
-from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.errors import ConfigError
 
 CAMERA = {"sensor": "camera", "modality": "image", "topic": "camera/image_raw"}
 MODELS = [FusionSettings, EncoderSettings]

@@ -8,7 +8,7 @@ import pytest
 
 from omnibind_ros.config import resources
 from omnibind_ros.config.resources import find_bundle, find_config, find_folder
-from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.errors import ConfigError
 
 CHECKOUT = Path(resources.__file__).parents[2]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from omnibind_ros.config.robot import FreshnessConfig, RobotConfig, check_modalities, load_robot
-from omnibind_ros.core import MODALITIES
-from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.errors import ConfigError
 from omnibind_ros.fusion.live_set import Freshness
+from omnibind_ros.types import MODALITIES
 
 SHIPPED = Path(__file__).parents[2] / "config" / "robot.yaml"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from omnibind_ros.config.strict_yaml import StrictModel, dump_yaml, load_yaml, read_yaml
-from omnibind_ros.core.errors import ConfigError
+from omnibind_ros.errors import ConfigError
 
 
 class Leaf(StrictModel):

@@ -11,7 +11,7 @@ from fusion_samples import SPACE, START, embedding, seconds, unit
 from numpy.typing import NDArray
 from reference_fusion import FusionParameters, ReferenceFusion
 
-from omnibind_ros.core import BundleError
+from omnibind_ros.errors import BundleError
 from omnibind_ros.fusion import AdaptiveFusion, MeanFusion
 
 MODALITIES = ("image", "audio", "touch")

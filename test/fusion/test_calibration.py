@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from omnibind_ros.core import BundleError
+from omnibind_ros.errors import BundleError
 from omnibind_ros.fusion import Calibration
-from omnibind_ros.fusion.calibration_fit import (
+from omnibind_ros.host.evaluation.calibration_fit import (
     expected_calibration_error,
     fit_scale,
     fit_unknown_threshold,

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference_fusion import FusionParameters, ReferenceFusion
 
-from omnibind_ros.core import Embedding, Space
-from omnibind_ros.core.errors import SpaceMismatch
-from omnibind_ros.fusion import AdaptiveFusion, Calibration, FusionHub, LabelBank, MeanFusion
+from omnibind_ros.bundle.label_bank import LabelBank
+from omnibind_ros.errors import SpaceMismatch
+from omnibind_ros.fusion import AdaptiveFusion, Calibration, FusionHub, MeanFusion
+from omnibind_ros.types import Embedding, Space
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MODALITIES = ("image", "audio", "event", "touch", "thermal", "point_cloud")

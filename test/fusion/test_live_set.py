@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from omnibind_ros.core import ConfigError, SensorState, SensorStatus
+from omnibind_ros.errors import ConfigError
 from omnibind_ros.fusion import Freshness, LiveSet
+from omnibind_ros.types import SensorState, SensorStatus
 
 LIVE, STALE, LOST, MUTED, FAULTY = (
     SensorState.LIVE,

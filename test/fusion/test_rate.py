@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fusion_samples import START, seconds
 
-from omnibind_ros.core import ConfigError
+from omnibind_ros.errors import ConfigError
 from omnibind_ros.fusion import PublishSchedule
 
 

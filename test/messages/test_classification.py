@@ -8,13 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnibind_ros.core import BadMessage, Contribution, LabelScore, Recognition
+from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages.classification import (
     decode_contributions,
     decode_recognition,
     encode_contributions,
     encode_recognition,
 )
+from omnibind_ros.types import Contribution, LabelScore, Recognition
 
 names = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 scored = st.lists(st.tuples(names, st.floats(0, 1)), max_size=5)

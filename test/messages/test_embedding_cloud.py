@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnibind_ros.core import BadMessage, Embedding, LabelScore, Recognition
+from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages.embedding_cloud import (
     decode_embedding,
     encode_embedding,
     encode_fused,
     encode_goodbye,
 )
+from omnibind_ros.types import Embedding, LabelScore, Recognition
 
 STAMP = 1_700_000_000_123_456_789
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from omnibind_ros.core import BadMessage
+from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages.label_info import decode_label_info, encode_label_info
 
 

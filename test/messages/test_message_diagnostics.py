@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from omnibind_ros.core import SensorState, SensorStatus
-from omnibind_ros.messages.diagnostics import Level, Report, encode_diagnostics, reporter_name, sensor_report
+from omnibind_ros.messages.diagnostics import (
+    Level,
+    Report,
+    encode_diagnostics,
+    reporter_name,
+    sensor_report,
+)
+from omnibind_ros.types import SensorState, SensorStatus
 
 
 @pytest.mark.parametrize(

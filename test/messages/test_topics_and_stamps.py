@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnibind_ros.core import BadMessage
+from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages import topics
 from omnibind_ros.messages.stamps import ns_to_time, stamp_of, time_to_ns
 from omnibind_ros.messages.types import MessageTypes

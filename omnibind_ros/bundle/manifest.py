@@ -1,0 +1,187 @@
+"""`bundle.yaml`: what a bundle holds, and everything a robot must know to use it.
+
+format_version: 1
+name: digits
+space: {id: all-MiniLM-L6-v2/digits/1, dim: 384}
+encoders:
+  audio:
+    precisions:
+      fp32: {file: audio.fp32.onnx, sha256: 9f86..., size_bytes: 1234}
+      u8s8: {file: audio.u8s8.onnx, sha256: 6030..., measured: {accuracy: 0.96, n: 600, split: test}}
+    default_precision: u8s8
+    input: {name: audio, shape: [1, 1, 40, 98], dtype: float32}
+    preprocessing: {rate: 8000, window_s: 1.0}
+    metrics: {accuracy: 0.96, n: 600}
+fusion: {file: fusion.onnx, sha256: ..., modalities: [image, text, audio], max_sensors: 16}
+labels: {file: labels.npz, sha256: ...}
+calibration: {scale_by_count: [14.0, 11.5], unknown_threshold: 0.35}
+provenance: {data: [{name: FSDD, licence: CC-BY-SA-4.0}], tools: {torch: 2.4.0}, created: 2025-01-31}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, JsonValue, Strict, model_validator
+
+from omnibind_ros.config.resources import sha256_of
+from omnibind_ros.config.strict_yaml import StrictModel, dump_yaml
+from omnibind_ros.types import Modality
+
+FORMAT_VERSION = 1
+"""The newest bundle format that this package reads."""
+
+Dtype = Literal["float32", "uint8", "int64"]
+
+
+def _inside_the_bundle(file: str) -> str:
+    if PurePosixPath(file).is_absolute() or PureWindowsPath(file).drive or "\\" in file:
+        raise ValueError(f"{file!r} must be a relative path with '/' between folders")
+    if ".." in PurePosixPath(file).parts:
+        raise ValueError(f"{file!r} leaves the bundle's folder; a bundle holds all of its files")
+    if PurePosixPath(file) == PurePosixPath("."):
+        raise ValueError("names no file")
+    return file
+
+
+class BundleFile(StrictModel):
+    """One file of the bundle and what it must hold."""
+
+    file: Annotated[str, AfterValidator(_inside_the_bundle)]
+    """path inside the bundle's folder"""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Field(ge=0)] | None = None
+
+    @staticmethod
+    def describe(folder: Path, file: str) -> dict[str, Any]:
+        """`file`, `sha256` and `size_bytes` of a file that has just been written into `folder`."""
+        return {
+            "file": file,
+            "sha256": sha256_of(folder / file),
+            "size_bytes": (folder / file).stat().st_size,
+        }
+
+
+class Measured(StrictModel):
+    """How good an encoder is in one precision."""
+
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    n: Annotated[int, Field(ge=1)]
+    split: str
+    """recordings that it was measured on, e.g. `test`"""
+    trained_on: str = ""
+    """recordings that the measured encoder was trained on, if not those of the bundle"""
+
+
+class PrecisionFile(BundleFile):
+    """An encoder in one precision."""
+
+    measured: Measured | None = None
+
+
+class ModelInput(StrictModel):
+    """The one input tensor of an encoder."""
+
+    name: str
+    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Strict(False)]
+    """with the leading batch axis of 1"""
+    dtype: Dtype = "float32"
+
+
+class EncoderEntry(StrictModel):
+    """The encoder of one modality, in one or more precisions."""
+
+    precisions: Annotated[dict[str, PrecisionFile], Field(min_length=1)]
+    """fp32; fp16 and int8 (symmetric Q/DQ) for TensorRT; u8s8 (uint8 activations, int8 weights) for CPUs"""
+    default_precision: str = "fp32"
+    """what a CPU runs unless told otherwise"""
+    input: ModelInput
+    preprocessing: dict[str, JsonValue] = Field(default_factory=dict)
+    """constants of the modality's format dataclass in `sensors`, which checks them"""
+    space: str | None = None
+    """id of the space it was trained into, which must be the bundle's"""
+    metrics: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> EncoderEntry:
+        if self.default_precision not in self.precisions:
+            raise ValueError(
+                f"default_precision {self.default_precision!r} is none of {', '.join(self.precisions)}"
+            )
+        return self
+
+    def precision_for(self, backend: str) -> str:
+        """The precision that a backend runs unless told otherwise; TensorRT cannot read u8s8."""
+        if backend == "tensorrt":
+            return "fp16" if "fp16" in self.precisions else "fp32"
+        return self.default_precision
+
+
+class FusionEntry(BundleFile):
+    """The Adaptive Fusion step."""
+
+    modalities: Annotated[tuple[Modality, ...], Strict(False)]
+    """in the order of their ids, from 0; any other modality has the id after the last"""
+    max_sensors: Annotated[int, Field(ge=1)]
+
+
+class SpaceEntry(StrictModel):
+    """The embedding space of everything in the bundle."""
+
+    id: Annotated[str, Field(min_length=1)]
+    dim: Annotated[int, Field(ge=1)]
+
+
+class Calibration(StrictModel):
+    """What turns cosines into probabilities."""
+
+    scale_by_count: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), Strict(False)]
+    """softmax scale (inverse temperature) with 1, 2, 3, ... live sensors; the last one also for more"""
+    unknown_threshold: Annotated[float, Field(ge=0, le=1)]
+    """best probability below which the answer is `unknown`"""
+
+
+class DataSource(StrictModel):
+    """Data the bundle was trained on."""
+
+    name: str
+    licence: str
+    url: str | None = None
+
+
+class Provenance(StrictModel):
+    """Where the bundle comes from."""
+
+    data: Annotated[tuple[DataSource, ...], Strict(False)] = ()
+    trained_on: str = ""
+    """which recordings of the data: `all`, or the split"""
+    metrics: dict[str, JsonValue] = Field(default_factory=dict)
+    tools: dict[str, str] = Field(default_factory=dict)
+    """versions of what made it"""
+    created: str = ""
+    """ISO 8601"""
+
+
+class Manifest(StrictModel):
+    """All of `bundle.yaml`."""
+
+    format_version: Literal[1]
+    name: str
+    space: SpaceEntry
+    encoders: dict[Modality, EncoderEntry]
+    fusion: FusionEntry
+    labels: BundleFile
+    calibration: Calibration
+    provenance: Provenance = Provenance()
+
+    def files(self) -> list[BundleFile]:
+        """Every file of the bundle but the manifest."""
+        encoders: list[BundleFile] = [
+            file for entry in self.encoders.values() for file in entry.precisions.values()
+        ]
+        return [*encoders, self.fusion, self.labels]
+
+    def to_yaml(self) -> str:
+        """The text of `bundle.yaml`."""
+        return dump_yaml(self.model_dump(mode="json", exclude_none=True))

@@ -1,0 +1,1 @@
+"""One sensor's encoder: messages in, embeddings out."""

@@ -1,0 +1,1 @@
+"""Engines run models: ONNX Runtime everywhere, TensorRT on NVIDIA GPUs."""

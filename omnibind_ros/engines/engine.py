@@ -1,0 +1,168 @@
+"""An engine runs one model. Backends differ in speed, never in what they compute.
+
+    onnxruntime   everywhere: on the CPU, or through CUDA where ONNX Runtime has it
+    tensorrt      on an NVIDIA GPU, from a plan that was built on that very GPU
+    auto          tensorrt if it is there and so is the plan, else onnxruntime; the log says why
+
+A backend is a module with
+`open_engine(onnx_path: Path, options: EngineOptions) -> Engine`; nothing else knows it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibind_ros.engines.tensorrt.plan import PlanOptions
+from omnibind_ros.errors import BackendError, ConfigError
+from omnibind_ros.names import nearest
+
+BACKENDS = ("tensorrt", "onnxruntime")
+"""In the order in which `auto` tries them."""
+
+_MODULES = {
+    "tensorrt": "omnibind_ros.engines.tensorrt.engine",
+    "onnxruntime": "omnibind_ros.engines.onnxruntime",
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, static shape and dtype of an input or output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype} {list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What the backends can be told.
+
+    Attributes:
+        threads: CPU threads of one inference.
+        provider: what ONNX Runtime runs on: `cpu`, `cuda`, `tensorrt`, or `auto`: CUDA where it has that,
+            else the CPU.
+        plan: how TensorRT's plan is built.
+    """
+
+    threads: int = 1
+    provider: str = "auto"
+    plan: PlanOptions = field(default_factory=PlanOptions)
+
+
+class Engine(Protocol):
+    """A loaded model with fixed, pre-allocated buffers. One thread at a time may use it."""
+
+    @property
+    def backend(self) -> str:
+        """What runs it, for logs and diagnostics, e.g. `onnxruntime 1.20 CPU, 1 thread`."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]: ...
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """Run the model once.
+
+        Args:
+            inputs: one array of exactly the shape and dtype of each of `self.inputs`; copied, not kept.
+
+        Returns:
+            The outputs by name, in buffers that the next `run` overwrites: copy what you keep.
+
+        Raises:
+            BackendError: missing, unknown or ill-formed input, or the backend failed.
+        """
+
+    def warm_up(self) -> None:
+        """Run once on zeros, so that the first sample is not the slow one."""
+
+    def close(self) -> None:
+        """Free the model; the engine cannot be used any more."""
+
+
+def load_engine(
+    onnx_path: str | Path | Callable[[str], Path],
+    *,
+    backend: str = "auto",
+    threads: int = 1,
+    provider: str = "auto",
+    plan: PlanOptions | None = None,
+) -> Engine:
+    """Load an ONNX model.
+
+    Args:
+        onnx_path: of the model; or which file a backend is to run, where that differs.
+        backend: `onnxruntime`, `tensorrt`, or `auto`: the first of `BACKENDS` that works here.
+        threads, provider, plan: see `EngineOptions`.
+
+    Raises:
+        ConfigError: unknown backend; names the nearest.
+        PlanMissing: `tensorrt` is there, but has no plan of this model yet.
+        BackendError: the backend is not there or cannot load the model.
+    """
+    path_for = onnx_path if callable(onnx_path) else lambda backend: Path(onnx_path)
+    options = EngineOptions(threads, provider, plan or PlanOptions())
+    if backend == "auto":
+        return _first_that_works(path_for, options)
+    if backend not in BACKENDS:
+        raise ConfigError(f"unknown backend {backend!r}{nearest(backend, ('auto', *BACKENDS))}")
+    engine = _open(backend, path_for(backend), options)
+    log.info("%s runs on %s, as asked for", path_for(backend).name, engine.backend)
+    return engine
+
+
+def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse what a model does not take; every backend calls this.
+
+    Raises:
+        BackendError: names the input, what it needs and what it got.
+    """
+    for spec in specs:
+        array = inputs.get(spec.name)
+        if array is None:
+            raise BackendError(f"input {spec.name!r} is missing; got {', '.join(inputs) or 'none'}")
+        if array.shape != spec.shape or array.dtype != spec.dtype:
+            raise BackendError(
+                f"input {spec.name!r} must be {spec.dtype} {list(spec.shape)}, "
+                f"got {array.dtype} {list(array.shape)}"
+            )
+    if len(inputs) > len(specs):
+        known = [spec.name for spec in specs]
+        unknown = next(name for name in inputs if name not in known)
+        raise BackendError(f"the model has no input {unknown!r}{nearest(unknown, known)}")
+
+
+def _first_that_works(path_for: Callable[[str], Path], options: EngineOptions) -> Engine:
+    refusals: list[str] = []
+    for backend in BACKENDS:
+        try:
+            engine = _open(backend, path_for(backend), options)
+        except BackendError as error:
+            refusals.append(str(error))
+            continue
+        because = f" ({'; '.join(refusals)})" if refusals else ""
+        log.info("%s runs on %s%s", path_for(backend).name, engine.backend, because)
+        return engine
+    raise BackendError("; ".join(refusals))
+
+
+def _open(backend: str, path: Path, options: EngineOptions) -> Engine:
+    module = import_module(_MODULES[backend])
+    opened: Engine = module.open_engine(path, options)
+    return opened

@@ -1,0 +1,1 @@
+"""TensorRT: plans built for one GPU, and the engine that runs them."""

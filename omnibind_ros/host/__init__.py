@@ -1,0 +1,1 @@
+"""What runs on a host: recordings, training, evaluation, export. Torch is imported here and nowhere else."""

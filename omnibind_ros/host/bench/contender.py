@@ -1,0 +1,133 @@
+"""One contender of the benchmark in a process of its own, so that memory and cold start are its own as well.
+
+    python -m omnibind_ros.host.bench.contender '{"kind": "onnxruntime", "precision": "fp32", ...}'
+
+It opens the encoder, embeds the first input, says so, and then runs as often as each line on its stdin asks,
+answering with a line of JSON; it ends when its stdin does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embed = Callable[[NDArray[Any]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is run.
+
+    Attributes:
+        kind: `onnxruntime`, `tensorrt`, `torch`, `torch.compile` or `torch.cuda`.
+        precision: of the bundle's encoder; torch runs float32.
+        run: folder of the training run whose final students torch runs.
+        inputs: .npy file with the inputs [N, 1, ...].
+        started: `time.monotonic()` before the process was started.
+    """
+
+    kind: str
+    precision: str
+    bundle: str
+    modality: str
+    threads: int
+    inputs: str
+    run: str = ""
+    started: float = 0.0
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def open_contender(contender: Contender) -> Embed:
+    """A function that embeds one input [1, ...] -> [D]."""
+    if contender.kind.startswith("torch"):
+        return _open_torch(contender)
+    from omnibind_ros.bundle.loading import Bundle
+
+    engine = Bundle.load(contender.bundle).load_encoder(
+        contender.modality,
+        precision=contender.precision,
+        backend=contender.kind,
+        threads=contender.threads,
+    )
+    name = engine.inputs[0].name
+    return lambda one: np.asarray(engine.run({name: one})["embedding"][0])
+
+
+def _open_torch(contender: Contender) -> Embed:
+    import torch
+
+    from omnibind_ros.bundle.loading import Bundle
+    from omnibind_ros.host.models.student import Student
+    from omnibind_ros.host.training.student_plans import PLANS
+
+    torch.set_num_threads(contender.threads)
+    bundle = Bundle.load(contender.bundle)
+    entry = bundle.manifest.encoders[contender.modality]
+    student: Any = Student(entry.input.shape[1:], bundle.space.dim, PLANS[contender.modality].student)
+    weights = Path(contender.run) / "final" / contender.modality / "student.pt"
+    student.load_state_dict(torch.load(weights, weights_only=True))
+    student = student.eval()
+    device = "cuda" if contender.kind == "torch.cuda" else "cpu"
+    student = student.to(device)
+    if contender.kind == "torch.compile":
+        student = torch.compile(student)
+
+    def embed(one: NDArray[Any]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            embedding: NDArray[np.float32] = student(torch.from_numpy(one).to(device))[0][0].cpu().numpy()
+            return embedding
+
+    return embed
+
+
+def _serve(contender: Contender, answer: Callable[[dict[str, Any]], None]) -> None:
+    inputs = np.load(contender.inputs)
+    embed = open_contender(contender)
+    first = embed(inputs[0]).tolist()
+    answer({"cold_start_s": time.monotonic() - contender.started, "first": first})
+    for line in sys.stdin:
+        elapsed = np.empty(int(line))
+        for i in range(len(elapsed)):
+            one = inputs[i % len(inputs)]
+            begun = time.perf_counter()
+            embed(one)
+            elapsed[i] = time.perf_counter() - begun
+        answer({"seconds": elapsed.tolist(), "peak_mb": _peak_mb()})
+
+
+def _peak_mb() -> float:
+    """Most memory that this process ever had resident, 10^6 bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return float("nan")
+
+
+def _main() -> None:
+    # Compilers and libraries print as they like; answers have a way of their own.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content) + "\n")
+        answers.flush()
+
+    try:
+        _serve(Contender(**json.loads(sys.argv[1])), answer)
+    except Exception as error:
+        answer({"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]})
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,50 @@
+"""Readers: where recordings lie and what is known of each. One file a reader; a recipe's `reader` chooses.
+
+A reader is a `Source` with a `find` of its own. What a found file or array means as a sample is not its
+business: see `omnibind_ros.host.data.decode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omnibind_ros.errors import BadRecording
+from omnibind_ros.host.data.decode import Decoder
+from omnibind_ros.host.data.files import files_below
+from omnibind_ros.host.data.recording import Recording
+
+if TYPE_CHECKING:
+    from omnibind_ros.host.data.recipe import AnySource, Recipe
+
+
+def read_recordings(
+    recipe: Recipe, root: Path, modalities: tuple[str, ...] | None = None, label: str | None = None
+) -> list[Recording]:
+    """All recordings a recipe finds anywhere below `root`, in a stable order.
+
+    Raises:
+        BadRecording: `root` is no folder, none of the asked sources is there, or a table or archive of theirs
+            cannot be read.
+        ConfigError: a source's rules do not fit what is there.
+    """
+    wanted = [s for s in recipe.sources if modalities is None or s.modality in modalities]
+    if not wanted:
+        raise BadRecording(f"recipe {recipe.name!r} has no recordings of {', '.join(modalities or ())}")
+    found = [r for source in wanted for r in read_source(recipe, source, root) if label in (None, r.label)]
+    if not found:
+        what = f" of label {label!r}" if label else ""
+        raise BadRecording(
+            f"no recordings{what} for {', '.join(s.name for s in wanted)} below {root}; "
+            f"expected e.g. {wanted[0].path}"
+        )
+    return found
+
+
+def read_source(recipe: Recipe, source: AnySource, root: Path) -> Iterator[Recording]:
+    """The recordings of one source; raises as `read_recordings`, but finding none is no error."""
+    if not root.is_dir():
+        raise BadRecording(f"no folder of recordings at {root}; set --root or OMNIBIND_DATA")
+    decoder = Decoder(recipe.adaptor(source.modality), source.sample)
+    return source.recordings(files_below(root), decoder, recipe.labels)

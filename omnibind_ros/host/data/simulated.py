@@ -1,0 +1,35 @@
+"""Simulated sensors as one more source of recordings."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from omnibind_ros.host.data.recipe import Recipe
+from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.host.data.scene import SIMULATORS
+
+
+def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[Recording]:
+    """`recipe.simulated[modality]` recordings a label, reproducible by seed."""
+    count = recipe.simulated.get(modality, 0)
+    if not count:
+        return []
+    simulate = SIMULATORS[modality]
+    return [
+        Recording(
+            modality,
+            "simulated",
+            f"simulated/{modality}/{label}/{seed}.{i}",
+            label,
+            "simulated",
+            partial(_draw, simulate, int(label), (seed, int(label), i)),
+        )
+        for label in recipe.labels
+        for i in range(count)
+    ]
+
+
+def _draw(simulate: object, label: int, seed: tuple[int, ...]) -> object:
+    return simulate(label, np.random.default_rng(seed))  # type: ignore[operator]

@@ -1,0 +1,64 @@
+"""Torch -> ONNX: static shapes, batch-norm folded, no custom operators (TensorRT's parser takes them all)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
+
+OPSET = 17
+"""TensorRT 8.6, the oldest supported, reads ONNX up to this operator set."""
+
+
+class _EncoderGraph(nn.Module):
+    """An encoder with the outputs a bundle asks for: `embedding` [1,D], `evidence` [1]."""
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        embedding, evidence = self.student(x)
+        return embedding, evidence.reshape(1)
+
+
+def export_student(student: nn.Module, input_shape: tuple[int, ...], input_name: str, path: Path) -> None:
+    """Write one encoder for inputs of `input_shape` (batch axis of 1 included)."""
+    graph = _EncoderGraph(student).eval()
+    _export(graph, (torch.zeros(input_shape),), [input_name], ["embedding", "evidence"], path)
+
+
+def export_fusion(model: AdaptiveFusionModel, max_sensors: int, classes: int, dim: int, path: Path) -> None:
+    """Write the fusion step for `max_sensors` rows; rows that are not live are masked."""
+    inputs = (
+        torch.zeros(max_sensors, dim),
+        torch.zeros(max_sensors),
+        torch.zeros(max_sensors),
+        torch.zeros(max_sensors, dtype=torch.int64),
+        torch.ones(max_sensors),
+        torch.zeros(classes, dim),
+    )
+    names = ["embeddings", "evidence", "quality", "modality", "mask", "centres"]
+    _export(model.eval(), inputs, names, ["fused", "weights"], path)
+
+
+def _export(
+    graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], path: Path
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # The tracing exporter is announced as legacy; it alone writes opset 17 without a conversion.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            inputs,
+            str(path),
+            input_names=names,
+            output_names=outputs,
+            opset_version=OPSET,
+            dynamo=False,
+        )

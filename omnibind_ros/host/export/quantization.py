@@ -1,0 +1,145 @@
+"""float32 -> 8 bits with explicit Q/DQ nodes, by ONNX Runtime's static quantization, in two forms.
+
+Machines differ in how they multiply bytes, so there is a form for each kind:
+
+    u8s8  for CPUs. Activations uint8 with a zero point, weights int8: what VNNI and ARM's dot products
+          multiply. A ReLU is the lower end of its range and costs nothing. Weights use 7 of 8 bits: without
+          VNNI, x86 adds two products in 16 bits, where 2 x 255 x 127 would overflow and 2 x 255 x 63 fits.
+    int8  for TensorRT, which wants everything symmetric (zero point 0). Every layer has Q/DQ on its input
+          and its weights and none on its output, so that ReLU and residual addition fuse with it; biases
+          stay in float32; weights are kept in float32 before their Q, as TensorRT 8 reads no others.
+
+Weights have a scale for each output channel. Jacob et al. (2018), arXiv 1712.05877.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QDQQuantizer,
+    QuantType,
+    TensorsData,
+    create_calibrator,
+)
+
+from omnibind_ros.host.export.onnx_graph import WEIGHTED, layers
+
+FORMS = ("u8s8", "int8")
+
+METHODS: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
+    "minmax": (CalibrationMethod.MinMax, {}),
+    "percentile": (CalibrationMethod.Percentile, {"symmetric": False, "percentile": 99.99}),
+    "entropy": (CalibrationMethod.Entropy, {"symmetric": False}),
+}
+"""How a tensor's range follows from the values it took: all of them, all but the rarest, or the range that
+loses least information (Migacz 2017, "8-bit inference with TensorRT")."""
+
+Ranges = Mapping[str, tuple[float, float]]
+"""Lowest and highest value of every tensor."""
+
+_AROUND = ("Relu", "Add")  # in 8 bits as well where the form allows it
+
+
+def find_ranges(
+    model: ModelProto, inputs: Sequence[NDArray[Any]], method: str
+) -> dict[str, tuple[float, float]]:
+    """The range of every float tensor while the model sees `inputs`, each with a batch axis of 1.
+
+    Args:
+        method: one of `METHODS`.
+    """
+    how, options = METHODS[method]
+    with tempfile.TemporaryDirectory() as folder, _quietly():
+        path = Path(folder) / "model.onnx"
+        onnx.save(model, path)
+        calibrator = create_calibrator(
+            path, None, str(Path(folder) / "augmented.onnx"), how, extra_options=options
+        )
+        calibrator.collect_data(_Reader(model.graph.input[0].name, inputs))
+        found = calibrator.compute_data()
+    return {
+        name: (float(np.min(data.range_value[0])), float(np.max(data.range_value[1])))
+        for name, data in found.items()
+    }
+
+
+def quantize(model: ModelProto, ranges: Ranges, form: str, keep: Collection[str] = ()) -> ModelProto:
+    """A copy of a model of `read_graph` in 8 bits.
+
+    Args:
+        ranges: of `find_ranges`.
+        form: one of `FORMS`.
+        keep: layers (`onnx_graph.layers`) that stay in float32.
+    """
+    symmetric = form == "int8"
+    options: dict[str, Any] = {
+        "ActivationSymmetric": symmetric,
+        "WeightSymmetric": True,
+        # Normalising what the last layer gives needs all its digits.
+        "OpTypesToExcludeOutputQuantization": list(WEIGHTED) if symmetric else ["Gemm", "MatMul"],
+        "QuantizeBias": not symmetric,
+        "AddQDQPairToWeight": symmetric,
+        "DedicatedQDQPair": symmetric,
+    }
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    nodes = [node.name for node in model.graph.node if node.op_type in WEIGHTED]
+    if not symmetric:
+        nodes += [node.name for node in model.graph.node if node.op_type in _AROUND]
+    values = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
+    with _quietly():
+        quantizer = QDQQuantizer(
+            copy,
+            True,
+            not symmetric,
+            QuantType.QInt8,
+            QuantType.QInt8 if symmetric else QuantType.QUInt8,
+            TensorsData(CalibrationMethod.MinMax, values),
+            [name for name in nodes if name not in keep],
+            list(keep),
+            [*WEIGHTED, *(() if symmetric else _AROUND)],
+            options,
+        )
+        quantizer.quantize_model()
+        quantizer.model.topological_sort()
+    made: ModelProto = quantizer.model.model
+    return made
+
+
+def all_but(model: ModelProto, layer: str) -> list[str]:
+    """Every layer except one: what to `keep` to see what that one alone does."""
+    return [name for name in layers(model) if name != layer]
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, name: str, inputs: Sequence[NDArray[Any]]) -> None:
+        self._name, self._inputs = name, iter(inputs)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        one = next(self._inputs, None)
+        return None if one is None else {self._name: one}
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The tools print what they do, and warn of a preparation that `read_graph` has done."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,105 @@
+"""What each part of stage 1 is worth: the student with all of it, without each, and without any teacher.
+
+All have the same network, augmentation, number of samples seen and few labelled recordings of the train
+split; they are judged on the dev split. Students are given no simulated recordings, though the teacher's
+image tower has seen some. The student without a teacher is an ordinary classifier of its own:
+cross-entropy, one output a class.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from omnibind_ros.errors import ConfigError
+from omnibind_ros.host.report.ablation_table import FULL, NOBODY, Cell, Measured, Trained
+from omnibind_ros.host.training.cad import TERMS, CadConfig
+from omnibind_ros.host.training.config import PicturesConfig, TrainingConfig
+from omnibind_ros.host.training.few_shot import FewShot
+from omnibind_ros.host.training.fit import write_whole
+from omnibind_ros.host.training.run import TrainingRun
+from omnibind_ros.host.training.stage1 import accuracy
+from omnibind_ros.names import nearest
+
+WORDS = "words only"
+PARTS = ("as_input", "of_unlabelled", *(term for term in TERMS if term not in ("text", "negative")))
+"""What can be left out; text and negative are the task itself."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train."""
+
+    name: str
+    config: TrainingConfig
+    taught: bool = True
+
+
+def variants(config: TrainingConfig, parts: Sequence[str]) -> list[Variant]:
+    """All of it, without each of `parts`, with the words alone, without anybody.
+
+    Raises:
+        ConfigError: there is no such part; the nearest is named.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise ConfigError(f"--terms {part}: nothing of that name can be left out{nearest(part, PARTS)}")
+    without = [Variant(f"without {part}", _without(config, [part])) for part in parts]
+    words = Variant(WORDS, _without(config, [part for part in PARTS if part != "closeness"]))
+    nobody = Variant(NOBODY, _without(config, PARTS), taught=False)
+    return [Variant(FULL, config), *without, words, nobody]
+
+
+def _without(config: TrainingConfig, parts: Sequence[str]) -> TrainingConfig:
+    off = {f"lambda_{part}": 0.0 for part in parts if part in TERMS}
+    hidden = {part: False for part in parts if part not in TERMS}
+    return config.model_copy(
+        update={
+            "cad": CadConfig(**{**config.cad.model_dump(), **off}),
+            "pictures": PicturesConfig(**{**config.pictures.model_dump(), **hidden}),
+        }
+    )
+
+
+class Ablation:
+    """All trainings of one table; every score is kept at once, and none is made twice.
+
+    Args:
+        run: recipe, recordings, teacher and config; scores go to its folder.
+        per_class: labelled recordings of each class.
+        samples: samples that each student sees in training.
+    """
+
+    def __init__(self, run: TrainingRun, *, per_class: int, samples: int) -> None:
+        self._run, self._per_class, self._samples = run, per_class, samples
+        self._file = run.folder / f"ablation_{per_class}.json"
+
+    def cells(self, modalities: Sequence[str], parts: Sequence[str], seeds: int) -> Iterator[Cell]:
+        """One by one, as they are trained."""
+        ways = variants(self._run.config, parts)
+        for modality in modalities:
+            few = FewShot(self._run, modality, per_class=self._per_class, samples=self._samples)
+            for way in ways:
+                accuracies = [self._score(few, way, seed) for seed in range(seeds)]
+                yield Cell(modality, way.name, tuple(accuracies))
+
+    def _score(self, few: FewShot, way: Variant, seed: int) -> float:
+        who = Trained(few.modality, way.name, seed, self._samples)
+        known = Measured.read(self._file) if self._file.exists() else Measured(self._per_class)
+        if who not in known.accuracies:
+            known = replace(known, accuracies={**known.accuracies, who: self._train(few, way, seed)})
+            write_whole(self._file, known.to_json().encode())
+        return known.accuracies[who]
+
+    def _train(self, few: FewShot, way: Variant, seed: int) -> float:
+        folder = self._run.folder / "ablation"
+        shutil.rmtree(folder, ignore_errors=True)
+        subject = f"{few.modality} {way.name}"
+        student = few.student(way.config, seed, folder, taught=way.taught, subject=subject)
+        shutil.rmtree(folder)
+        one_a_class = np.eye(len(self._run.recipe.labels), dtype=np.float32)
+        centres = self._run.anchors.centres if way.taught else one_a_class
+        return round(accuracy(student, few.judges, centres), 4)

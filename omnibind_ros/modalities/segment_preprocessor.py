@@ -1,0 +1,40 @@
+"""What streams of gestures have in common: of a window, the newest complete gesture becomes the sample."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from omnibind_ros.modalities.preprocessor import Check, Preprocessor, Sample
+from omnibind_ros.modalities.segment import Segment
+
+_WITHOUT_PAUSES = 0.5
+"""Best quality of activity that fills the window: it may be several gestures, or a part of one."""
+
+
+class SegmentPreprocessor(Preprocessor):
+    """A stream that is cut at its pauses.
+
+    Attributes:
+        nothing_happens: reason of an empty sample.
+        no_pauses: reason of the lower quality of activity without pauses.
+    """
+
+    stream = True
+    nothing_happens: ClassVar[str]
+    no_pauses: ClassVar[str]
+
+    def cut_out(
+        self, window: NDArray[Any], gesture: Segment | None, stamp: int, frame_id: str
+    ) -> list[Sample]:
+        """The sample of `gesture` in `window`; none while one is still going on or only its end was seen."""
+        if gesture is None:
+            return [Sample(self.nothing, stamp, frame_id, 0.0, self.nothing_happens)]
+        if gesture.begun != gesture.ended:
+            return []
+        raw = window[gesture.start : gesture.end]
+        verdict = self.check(raw)
+        if not gesture.begun:
+            verdict = Check(min(verdict.quality, _WITHOUT_PAUSES), verdict.reason or self.no_pauses)
+        return [Sample(self.prepare(raw), stamp, frame_id, verdict.quality, verdict.reason)]

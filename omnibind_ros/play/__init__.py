@@ -1,0 +1,1 @@
+"""Plays recordings, simulated sensors and bags as drivers would."""

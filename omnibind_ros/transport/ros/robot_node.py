@@ -1,0 +1,160 @@
+"""What both nodes are: lifecycle nodes that start by themselves, refuse with a reason, and leave politely.
+
+    unconfigured --configure--> inactive --activate--> active
+                 <--cleanup---           <--deactivate-
+
+Autostart, watchdogs and diagnostics run on the steady clock: with `use_sim_time` and nobody on `/clock`, ROS
+timers stand still.
+"""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.timer import Timer
+
+from omnibind_ros.errors import OmniBindError
+from omnibind_ros.messages.diagnostics import Level, Report
+from omnibind_ros.transport.ros.diagnostics import Diagnostics
+from omnibind_ros.transport.ros.ros_log import RosLogHandler
+
+_UNCONFIGURED, _INACTIVE, _ACTIVE = "unconfigured", "inactive", "active"
+
+
+class RobotNode(LifecycleNode):  # type: ignore[misc]
+    """A node with the parameter `autostart`; `configure`, `activate`, `deactivate`, `cleanup` are its own.
+
+    What they raise is logged, shown in diagnostics, and makes the transition fail; the node lives on.
+    Autostart is carried out by the node itself: launch files cannot in every distribution, nor after a
+    respawn.
+    """
+
+    def __init__(self, name: str, hardware: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        RosLogHandler(self.get_logger()).install()
+        self.steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.state = _UNCONFIGURED
+        self._trouble = ""
+        autostart = self.declare_parameter(
+            "autostart",
+            True,
+            ParameterDescriptor(
+                description="configure and activate without being told, also after a respawn", read_only=True
+            ),
+        )
+        self.diagnostics = Diagnostics(self, self.steady, hardware, self._report)
+        # Worker threads ask for a report; the executor's thread makes it.
+        self._news = self.create_guard_condition(self.diagnostics.report)
+        self._starter: Timer | None = None
+        if autostart.value:
+            self._starter = self.create_timer(0.0, self._autostart, clock=self.steady)
+
+    @abstractmethod
+    def configure(self) -> None:
+        """Load what is needed. After a failure `cleanup` is called."""
+
+    @abstractmethod
+    def activate(self) -> None:
+        """Begin to listen and speak. After a failure `deactivate` is called."""
+
+    @abstractmethod
+    def deactivate(self) -> None:
+        """Stop that, whatever was begun of it."""
+
+    @abstractmethod
+    def cleanup(self) -> None:
+        """Free everything, whatever was loaded of it."""
+
+    @abstractmethod
+    def reports(self) -> Iterable[Report]:
+        """What to say while active."""
+
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """Of whom the diagnostics speak while the node is not active."""
+
+    def now(self) -> int:
+        """ROS time, ns since the epoch; 0 while there is none."""
+        return int(self.get_clock().now().nanoseconds)
+
+    def tell_news(self) -> None:
+        """Report soon, out of turn. From any thread."""
+        self._news.trigger()
+
+    def close(self) -> None:
+        """Leave in good order: others learn of it from the node and not from its silence."""
+        if self.state == _ACTIVE:
+            self.deactivate()
+        self.cleanup()
+        self.state = _UNCONFIGURED
+
+    # Transitions, called by rclpy, which would swallow what they raise
+
+    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+        return self._attempt("configure", self.configure, self.cleanup, _INACTIVE)
+
+    def on_activate(self, state: Any) -> TransitionCallbackReturn:
+        return self._attempt("activate", self.activate, self.deactivate, _ACTIVE)
+
+    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
+        return self._attempt("deactivate", self.deactivate, None, _INACTIVE)
+
+    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
+        return self._attempt("cleanup", self.cleanup, None, _UNCONFIGURED)
+
+    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
+        return self._attempt("shutdown", self.close, None, "finalized")
+
+    def on_error(self, state: Any) -> TransitionCallbackReturn:
+        return self._attempt("recover", self.close, None, _UNCONFIGURED)
+
+    def _attempt(
+        self, what: str, work: Callable[[], None], undo: Callable[[], None] | None, then: str
+    ) -> TransitionCallbackReturn:
+        try:
+            work()
+        except Exception as error:
+            if isinstance(error, OmniBindError):
+                self._trouble = f"cannot {what}: {error}"
+                self.get_logger().error(self._trouble)
+            else:
+                self._trouble = f"cannot {what}: {type(error).__name__}: {error}"
+                self.get_logger().error(f"{self._trouble}\n{traceback.format_exc()}")
+            if undo is not None:
+                undo()
+            self.tell_news()
+            return TransitionCallbackReturn.FAILURE
+        self.state, self._trouble = then, ""
+        if then == _ACTIVE:
+            # What is there now stays; looking through it for garbage would hold an answer up for 30 ms.
+            gc.collect()
+            gc.freeze()
+        self.tell_news()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _autostart(self) -> None:
+        assert self._starter is not None
+        self.destroy_timer(self._starter)
+        self._starter = None
+        if self.state != _UNCONFIGURED:
+            return  # somebody was faster
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _report(self) -> Iterable[Report]:
+        if self._trouble:
+            return [Report(self.subject, Level.ERROR, self._trouble, {"lifecycle": self.state})]
+        if self.state != _ACTIVE:
+            return [Report(self.subject, Level.WARN, f"the node is {self.state}", {"lifecycle": self.state})]
+        if self.now() == 0:
+            waits = "use_sim_time is set, and nobody tells the time on /clock"
+            return [Report(self.subject, Level.STALE, waits, {"lifecycle": self.state})]
+        return self.reports()

@@ -1,0 +1,51 @@
+"""What a recipe says of a student is what is trained."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from recipes import write_recipe  # noqa: E402
+
+from omnibind_ros.host.data.recipe import InputMotion, StudentRules, load_recipe  # noqa: E402
+from omnibind_ros.host.models.student import StudentConfig  # noqa: E402
+from omnibind_ros.host.training.input_augment import InputAugment  # noqa: E402
+from omnibind_ros.host.training.student_plans import PLANS, StudentPlan, plan_of  # noqa: E402
+from omnibind_ros.types import MODALITIES  # noqa: E402
+
+SOURCE = {"modality": "imu", "reader": "folders", "path": "x"}
+
+
+def names(kind: type) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def test_a_recipe_can_say_everything_that_a_plan_has():
+    assert set(InputMotion.model_fields) == names(InputAugment)
+    assert set(StudentRules.model_fields) == (names(StudentPlan) - {"student"}) | names(StudentConfig)
+
+
+def test_every_built_in_modality_has_a_plan_and_digits_changes_none():
+    recipe = load_recipe("digits")
+    for modality in MODALITIES:
+        assert plan_of(recipe, modality) is PLANS[modality]
+
+
+def test_what_is_not_given_is_as_usual_for_the_adaptor(tmp_path):
+    student = {"widths": [8, 16], "lr": 0.01, "augment": {"shift_x": 0.3}}
+    recipe = write_recipe(tmp_path, SOURCE, modalities={"imu": {"adaptor": "series", "student": student}})
+    plan, usual = plan_of(recipe, "imu"), PLANS["series"]
+    assert plan.student == StudentConfig((8, 16), usual.student.stem_stride, usual.student.dropout)
+    assert (plan.lr, plan.samples, plan.variants) == (0.01, usual.samples, usual.variants)
+    assert (plan.augment.shift_x, plan.augment.scale) == (0.3, usual.augment.scale)
+
+
+def test_augmenting_a_time_series_moves_it_in_time_alone():
+    moved = PLANS["series"].augment(torch.randn(4, 6, 1, 100))
+    assert moved.shape == (4, 6, 1, 100) and torch.isfinite(moved).all()
+    constant = torch.arange(6.0)[None, :, None, None].expand(4, 6, 1, 100)
+    shifted = InputAugment(scale=0.2, shift_x=0.1, fill=None)(constant)
+    torch.testing.assert_close(shifted, constant)

@@ -1,0 +1,190 @@
+"""The launch files, run by `ros2 launch` for a package that was just installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from bundles import write_stub_bundle
+from launch.actions import DeclareLaunchArgument
+from launch.launch_description import LaunchDescription
+from rclpy.duration import Duration
+from ros_robot import NodeProcess, Robot
+from tiny_bundle import LABELS
+from transport_support import GENEROUS_S, wait_until
+
+ROOT = Path(__file__).parents[3]
+LAUNCH_FILES = sorted(path.name for path in (ROOT / "launch").glob("*.launch.py"))
+PROGRAMS = {
+    "encoder_node": "omnibind_ros.transport.ros.encoder_node",
+    "fusion_node": "omnibind_ros.transport.ros.fusion_node",
+    "omnibind": "omnibind_ros.cli.main",
+}
+
+
+def described(name: str) -> LaunchDescription:
+    spec = importlib.util.spec_from_file_location(name.partition(".")[0], ROOT / "launch" / name)
+    assert spec and spec.loader
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.generate_launch_description()
+
+
+def arguments(name: str) -> dict[str, DeclareLaunchArgument]:
+    return {argument.name: argument for argument in described(name).get_launch_arguments()}
+
+
+@pytest.mark.parametrize("name", LAUNCH_FILES)
+def test_arguments_read_like_documentation(name: str) -> None:
+    for argument in arguments(name).values():
+        # launch adds the choices by itself.
+        description, _, _ = (argument.description or "").partition(" Valid choices are:")
+        assert re.fullmatch(r"[A-Z].*\.", description), argument.name
+
+
+def test_what_can_be_told_to_whom() -> None:
+    assert LAUNCH_FILES == ["demo.launch.py", "fusion.launch.py", "sensor.launch.py"]
+    common = {"params_file", "bundle", "namespace", "log_level", "use_sim_time", "backend"}
+    assert arguments("fusion.launch.py").keys() == {"robot_file", *common}
+    sensor = arguments("sensor.launch.py")
+    assert sensor.keys() == {"sensor", "modality", "topic", "message_type", "frame_id", *common}
+    needed = {name for name, argument in sensor.items() if argument.default_value is None}
+    assert needed == {"sensor", "modality", "topic"}
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as colcon would have installed it, with links into this checkout."""
+    prefix = tmp_path_factory.mktemp("install")
+    index = prefix / "share" / "ament_index" / "resource_index" / "packages"
+    launch_files = prefix / "share" / "omnibind_ros" / "launch"
+    programs = prefix / "lib" / "omnibind_ros"
+    for folder in (index, launch_files, programs):
+        folder.mkdir(parents=True)
+    (index / "omnibind_ros").touch()
+    for name in LAUNCH_FILES:
+        (launch_files / name).symlink_to(ROOT / "launch" / name)
+    for name, module in PROGRAMS.items():
+        program = programs / name
+        program.write_text(f"#!{sys.executable}\nfrom {module} import main\nmain()\n")
+        program.chmod(0o755)
+    return prefix
+
+
+Launch = Callable[..., NodeProcess]
+
+
+@pytest.fixture
+def launch(workspace: Path) -> Iterator[Launch]:
+    """`launch("fusion.launch.py", name=value)` is `ros2 launch omnibind_ros fusion.launch.py name:=value`."""
+    environment = {
+        "AMENT_PREFIX_PATH": os.pathsep.join([str(workspace), os.environ["AMENT_PREFIX_PATH"]]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    started: list[NodeProcess] = []
+
+    def start(file: str, **given: object) -> NodeProcess:
+        ros2 = (sys.executable, "-c", "import sys; from ros2cli.cli import main; sys.exit(main())")
+        words = [f"{name}:={value}" for name, value in given.items()]
+        started.append(NodeProcess(file, (*ros2, "launch", "omnibind_ros", file, *words), environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end()
+
+
+def processes(launched: NodeProcess) -> dict[int, str]:
+    """Process number -> command line, of whatever was launched and runs."""
+    running = {}
+    for number in re.findall(r"process started with pid \[(\d+)\]", "\n".join(launched.lines)):
+        with suppress(OSError):
+            running[int(number)] = Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ")
+    return {number: command for number, command in running.items() if command}
+
+
+def interrupt(launched: NodeProcess) -> float:
+    """Ctrl-C, after which everything ends by itself; when it was sent."""
+    sent = launched.send(signal.SIGINT)
+    assert launched.ended() in (0, 1, -signal.SIGINT), launched.lines
+    wait_until(lambda: not processes(launched), "nothing runs any more")
+    told = "\n".join(launched.lines)
+    assert not re.search("SIGTERM|SIGKILL|Traceback|process has died", told.rpartition("user interrupted")[2])
+    return sent
+
+
+ROBOT = """\
+bundle: {bundle}
+fusion:
+  top_k: 2
+sensors:
+  eye: {{modality: image, topic: eye/raw, respawn_delay_s: 0.1}}
+  absent: {{modality: text, topic: absent/raw}}
+"""
+PARAMETERS = """\
+/**/fusion:
+  ros__parameters:
+    rate_hz: 20
+"""
+
+
+def test_a_robot_is_launched_joined_by_a_sensor_and_respawned(
+    bundle: Path, tmp_path: Path, launch: Launch
+) -> None:
+    robot_file, params_file = tmp_path / "robot.yaml", tmp_path / "parameters.yaml"
+    robot_file.write_text(ROBOT.format(bundle=bundle))
+    params_file.write_text(PARAMETERS)
+    space = {"namespace": "launched"}
+    with Robot(bundle, **space, launched=True) as robot:
+        robot.camera("eye", 2)
+        robot.camera("wrist", 3)
+        launched = launch("fusion.launch.py", robot_file=robot_file, params_file=params_file, **space)
+        robot.witness.until_answer("eye", LABELS[2])
+        robot.wait_for_encoder("absent")
+        assert robot.get("fusion", "top_k") == 2
+        offered = [offer.deadline for offer in robot.offered("omnibind/recognition")]
+        assert offered == [Duration(seconds=2 / 20)]
+
+        wrist = {"sensor": "wrist", "modality": "image", "topic": "wrist/raw", "bundle": bundle}
+        sensor = launch("sensor.launch.py", **wrist, **space)
+        robot.witness.until("wrist", True)
+        robot.witness.until("wrist", False, interrupt(sensor))
+
+        (eye,) = (pid for pid, command in processes(launched).items() if "encoder_eye" in command)
+        killed = time.monotonic()
+        os.kill(eye, signal.SIGKILL)
+        gone = robot.witness.until("eye", False, killed)
+        robot.witness.until("eye", True, killed + gone)
+        launched.says("process has died")
+
+        interrupt(launched)
+        robot.witness.until("eye", False, killed + gone)
+        wait_until(lambda: not robot.offered("omnibind/recognition"), "fusion has left")
+
+
+def test_a_sensor_that_cannot_be_is_refused_before_anything_starts(launch: Launch) -> None:
+    launched = launch("sensor.launch.py", sensor="Wrist-1", modality="touch", topic="wrist/raw")
+    assert launched.ended() != 0
+    assert "parameter sensor: " in "\n".join(launched.lines)
+    assert not processes(launched)
+
+
+def test_the_demo_is_launched_and_judged(tmp_path: Path, launch: Launch) -> None:
+    bundle, report = write_stub_bundle(tmp_path / "stub"), tmp_path / "demo.json"
+    launched = launch("demo.launch.py", bundle=bundle, json=report, duration_scale=0.1)
+    launched.ended(within_s=5 * GENEROUS_S)
+    told = json.loads(report.read_text())
+    assert {event["kind"] for event in told["events"]} >= {"join", "kill", "stop", "empty"}
+    assert told["counts"]["judged"] > 0
+    assert told["counts"]["wrong"] == 0
+    launched.says("answer: 5 (100%)")

@@ -1,0 +1,385 @@
+"""Nodes talking: to each other in this process, and to processes that come, go and get killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+import transport_actor
+from transport_support import GENEROUS_S, Process, free_port, wait_until
+
+from omnibind_ros.errors import BadMessage, ConfigError
+from omnibind_ros.messages.cdr import message_class, type_hash
+from omnibind_ros.transport.zenoh import wire
+from omnibind_ros.transport.zenoh.discovery import PublisherChange
+from omnibind_ros.transport.zenoh.node import Node
+from omnibind_ros.transport.zenoh.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos
+from omnibind_ros.transport.zenoh.session import Network
+
+STRING = "std_msgs/msg/String"
+RELIABLE = Qos(depth=10)
+Spawn = Callable[..., Process]
+
+
+def text(data: str) -> Any:
+    return message_class(STRING)(data=data)
+
+
+class Inbox:
+    """What a subscription delivered, and an `on_message` that can be held up."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self.infos: list[Any] = []
+        self.open = threading.Event()
+        self.open.set()
+
+    def __call__(self, message: Any, info: Any) -> None:
+        self.messages.append(message)
+        self.infos.append(info)
+        assert self.open.wait(GENEROUS_S)
+
+    @property
+    def texts(self) -> list[str]:
+        return [message.data for message in self.messages]
+
+
+# -------- one process
+
+
+def test_message_arrives_with_its_origin(hub_port: int) -> None:
+    inbox = Inbox()
+    with Node("talker", "/robot") as talker, Node("listener", "/robot") as listener:
+        publisher = talker.publisher("chatter", STRING, RELIABLE)
+        listener.subscribe("/robot/chatter", STRING, inbox, qos=RELIABLE, keep="all")
+        assert publisher.wait_for_subscriber(GENEROUS_S)
+        publisher.publish(text("one"))
+        publisher.publish(text("two"))
+        wait_until(lambda: inbox.texts == ["one", "two"], "both messages")
+        first, second = inbox.infos
+        assert (first.topic, first.sequence, second.sequence) == ("/robot/chatter", 1, 2)
+        assert first.gid == second.gid == wire.gid_of(wire.endpoint_token(publisher.endpoint))
+        assert 0 < first.stamp_ns <= second.stamp_ns
+
+
+def test_newest_replaces_what_waits_and_losses_are_counted(hub_port: int) -> None:
+    inbox = Inbox()
+    inbox.open.clear()
+    with Node("talker") as talker, Node("listener") as listener:
+        publisher = talker.publisher("chatter", STRING, RELIABLE)
+        subscription = listener.subscribe("chatter", STRING, inbox, qos=RELIABLE, keep="newest")
+        marker = Inbox()
+        listener.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
+        assert publisher.wait_for_subscriber(GENEROUS_S)
+        publisher.publish(text("0"))
+        wait_until(lambda: inbox.texts == ["0"], "the first message")
+        for number in range(1, 10):
+            publisher.publish(text(str(number)))
+        wait_until(lambda: len(marker.texts) == 10, "all messages at the other subscription")
+        inbox.open.set()
+        wait_until(lambda: len(inbox.texts) == 2, "the newest message")
+        assert inbox.texts == ["0", "9"]
+        assert inbox.infos[1].lost == 8
+        assert subscription.counts.received == 2
+        assert subscription.counts.lost == 8
+
+
+def test_all_loses_nothing_until_its_depth_and_then_counts(hub_port: int) -> None:
+    inbox, marker = Inbox(), Inbox()
+    inbox.open.clear()
+    with Node("talker") as talker, Node("listener") as listener:
+        publisher = talker.publisher("chatter", STRING, RELIABLE)
+        subscription = listener.subscribe("chatter", STRING, inbox, qos=RELIABLE, keep="all", depth=20)
+        listener.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
+        assert publisher.wait_for_subscriber(GENEROUS_S)
+        publisher.publish(text("0"))
+        wait_until(lambda: inbox.texts == ["0"], "the first message")
+        for number in range(1, 31):
+            publisher.publish(text(str(number)))
+        wait_until(lambda: len(marker.texts) == 31, "all messages at the other subscription")
+        inbox.open.set()
+        wait_until(lambda: len(inbox.texts) == 21, "the twenty that fit")
+        assert inbox.texts == ["0", *map(str, range(11, 31))]
+        assert subscription.counts.lost == 10
+
+
+def test_bad_messages_and_failing_callbacks_are_counted_and_survived(hub_port: int) -> None:
+    errors: list[tuple[str, Exception]] = []
+    heard: list[str] = []
+
+    def on_message(message: Any, info: Any) -> None:
+        heard.append(message.data)
+        if message.data == "bad":
+            raise RuntimeError("no good")
+
+    with Node("talker") as talker, Node("listener", on_error=lambda *error: errors.append(error)) as listener:
+        publisher = talker.publisher("chatter", STRING, RELIABLE)
+        subscription = listener.subscribe("chatter", STRING, on_message, qos=RELIABLE, keep="all")
+        assert publisher.wait_for_subscriber(GENEROUS_S)
+        endpoint = publisher.endpoint
+        key = wire.data_key(42, endpoint.topic, STRING, endpoint.type_hash)
+        other_version = wire.data_key(42, endpoint.topic, STRING, "RIHS01_0")
+        attachment = wire.pack_attachment(wire.Attachment(1, 1, bytes(16)))
+        talker._session.put(key, b"\x00\x01\x00\x00\xff\xff\xff\xffno string", attachment=attachment)
+        talker._session.put(key, b"\x00\x01\x00\x00\x02\x00\x00\x00a\x00")
+        talker._session.put(other_version, b"\x00\x01\x00\x00\x02\x00\x00\x00a\x00", attachment=attachment)
+        publisher.publish(text("bad"))
+        publisher.publish(text("good"))
+        wait_until(lambda: heard == ["bad", "good"], "the message after the bad ones")
+        counts = subscription.counts
+        assert (counts.received, counts.malformed, counts.failed) == (2, 3, 1)
+        assert [type(error) for _, error in errors] == [BadMessage, BadMessage, BadMessage, RuntimeError]
+        assert "another version of std_msgs/msg/String" in str(errors[2][1])
+        assert {where for where, _ in errors} == {"/chatter"}
+
+
+def test_late_joiner_gets_what_is_latched(spawn: Spawn) -> None:
+    latch = spawn("transport_actor", "latch", "hello")
+    latch.next()
+    inbox = Inbox()
+    with Node("late") as node:
+        node.subscribe("text", STRING, inbox, qos=LATCHED)
+        wait_until(lambda: inbox.texts == ["hello"], "the latched message")
+
+
+def test_humble_publishers_are_heard(hub_port: int) -> None:
+    inbox = Inbox()
+    with Node("robot", humble=True) as robot, Node("listener") as listener:
+        publisher = robot.publisher("chatter", STRING, LATCHED)
+        assert publisher.endpoint.type_hash == "TypeHashNotSupported"
+        listener.subscribe("chatter", STRING, inbox, qos=LATCHED)
+        publisher.publish(text("from Humble"))
+        wait_until(lambda: inbox.texts == ["from Humble"], "the message without a type hash")
+
+
+def test_domains_do_not_hear_each_other(hub_port: int) -> None:
+    here, there = Inbox(), Inbox()
+    with Node("talker") as talker, Node("other", domain=7) as other:
+        publisher = talker.publisher("chatter", STRING, LATCHED)
+        talker.subscribe("chatter", STRING, here, qos=LATCHED)
+        other.subscribe("chatter", STRING, there, qos=LATCHED)
+        wrong: list[PublisherChange] = []
+        other.discover("chatter", wrong.append)
+        publisher.publish(text("private"))
+        wait_until(lambda: here.texts == ["private"], "the message in its own domain")
+        assert (there.texts, wrong) == ([], [])
+
+
+def test_discovery_tells_of_publishers_that_come_and_go(hub_port: int) -> None:
+    changes: list[PublisherChange] = []
+    with Node("fusion", "/robot") as fusion, Node("encoder_cam", "/robot") as encoder:
+        early = encoder.publisher("omnibind/cam/embedding", STRING, EMBEDDING)
+        fusion.discover("omnibind/*/embedding", changes.append)
+        wait_until(lambda: len(changes) == 1, "the publisher that was there already")
+        assert changes[0].alive
+        assert changes[0].endpoint == early.endpoint
+        assert changes[0].endpoint.qos == EMBEDDING
+        encoder.publisher("omnibind/cam/embedding/raw", STRING, RELIABLE)
+        encoder.publisher("omnibind/recognition", STRING, RELIABLE)
+        late = encoder.publisher("omnibind/mic/embedding", STRING, EMBEDDING)
+        wait_until(lambda: len(changes) == 2, "the later publisher")
+        assert changes[1].endpoint == late.endpoint
+        early.close()
+        wait_until(lambda: len(changes) == 3, "the closed publisher to be gone")
+        assert (changes[2].endpoint, changes[2].alive, changes[2].gid) == (
+            early.endpoint,
+            False,
+            changes[0].gid,
+        )
+
+
+def test_closing_everything_twice_and_from_a_callback(hub_port: int) -> None:
+    done = threading.Event()
+    with Node("node") as node:
+        publisher = node.publisher("chatter", STRING, LATCHED)
+
+        def once(message: Any, info: Any) -> None:
+            subscription.close()
+            done.set()
+
+        subscription = node.subscribe("chatter", STRING, once, qos=LATCHED)
+        publisher.publish(text("last words"))
+        assert done.wait(GENEROUS_S)
+        publisher.close()
+        publisher.close()
+        publisher.publish(text("nobody hears this, and nothing breaks"))
+        node.close()
+    node.close()
+
+
+def test_bad_names_are_refused_before_anything_is_opened(
+    hub_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="not a ROS name"):
+        Node("no spaces")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "house")
+    with pytest.raises(ConfigError, match=r"'house'.*ROS_DOMAIN_ID"):
+        Node("node")
+
+
+def test_a_node_left_open_does_not_hang_or_abort_the_interpreter(hub_port: int) -> None:
+    program = (
+        "from omnibind_ros.transport.zenoh.node import Node\n"
+        "from omnibind_ros.transport.zenoh.qos import SENSOR_DATA\n"
+        "node = Node('careless')\n"
+        "node.subscribe('x', 'std_msgs/msg/String', print, qos=SENSOR_DATA)\n"
+        "print('done')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=GENEROUS_S
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "done\n", "")
+
+
+def test_a_forked_child_refuses_instead_of_hanging(spawn: Spawn) -> None:
+    assert "forked" in spawn("transport_actor", "forked").next()
+
+
+# -------- several processes
+
+
+def test_image_and_embedding_from_another_process(spawn: Spawn) -> None:
+    images, embeddings = Inbox(), Inbox()
+    camera = spawn("transport_actor", "camera")
+    camera.next()
+    with Node("fusion", "/robot") as node:
+        node.subscribe("camera/image_raw", transport_actor.IMAGE, images, qos=SENSOR_DATA)
+        node.subscribe("omnibind/camera/embedding", transport_actor.CLOUD, embeddings, qos=EMBEDDING)
+        wait_until(lambda: images.messages and embeddings.messages, "an image and an embedding")
+    got, sent = images.messages[0], transport_actor.image()
+    assert (got.height, got.width, got.encoding, got.step) == (480, 640, "rgb8", 1920)
+    assert (got.header.frame_id, got.header.stamp.nanosec) == ("camera", 123_456_789)
+    np.testing.assert_array_equal(got.data, sent.data)
+    vector = embeddings.messages[0].data.view("<f4")
+    np.testing.assert_array_equal(vector, np.linspace(0, 1, 384, dtype=np.float32))
+
+
+@pytest.mark.parametrize("way", ["killed", "terminated"])
+def test_a_process_that_ends_is_gone(spawn: Spawn, way: str) -> None:
+    changes: list[PublisherChange] = []
+    with Node("fusion", "/robot") as node:
+        node.discover("omnibind/*/embedding", changes.append)
+        camera = spawn("transport_actor", "camera")
+        wait_until(lambda: [change.alive for change in changes] == [True], "the camera's embedding")
+        assert changes[0].endpoint.node.name == "encoder_camera"
+        camera.next()
+        if way == "killed":
+            camera.kill()
+        else:
+            assert camera.terminate() == 0
+        wait_until(lambda: [change.alive for change in changes] == [True, False], "the camera to be gone")
+
+
+def test_hub_holder_killed_while_others_talk(spawn: Spawn) -> None:
+    holder = spawn("transport_actor", "hold")
+    assert holder.next() == {"holds_hub": True}
+    talker = spawn("transport_actor", "talk", "/numbers")
+    assert talker.next() == {"holds_hub": False}
+    inbox = Inbox()
+    with Node("listener") as node:
+        assert not node.holds_hub
+        node.subscribe("/numbers", STRING, inbox, qos=RELIABLE, keep="all", depth=1000)
+        wait_until(lambda: len(inbox.texts) >= 20, "numbers before")
+        holder.kill()
+        before = len(inbox.texts)
+
+        newcomers: list[PublisherChange] = []
+        node.discover("/meet/newcomer/here", newcomers.append)
+        newcomer = spawn("transport_actor", "meet", "newcomer", "newcomer")
+        wait_until(lambda: newcomers, "the newcomer")
+        assert newcomer.next()["heard"]
+        wait_until(lambda: len(inbox.texts) >= before + 50, "numbers after")
+        assert inbox.texts == [
+            str(number) for number in range(int(inbox.texts[0]), len(inbox.texts) + int(inbox.texts[0]))
+        ]
+        assert [info.lost for info in inbox.infos] == [0] * len(inbox.infos)
+
+
+def test_five_started_at_once_all_meet(spawn: Spawn) -> None:
+    everybody = "abcde"
+    guests = [spawn("transport_actor", "meet", guest, ",".join(everybody)) for guest in everybody]
+    reports = [guest.next(60.0) for guest in guests]
+    assert all(report["found"] and report["heard"] for report in reports), reports
+    assert sum(report["holds_hub"] for report in reports) == 1
+
+
+@pytest.mark.parametrize("first", ["listening", "connecting"])
+def test_two_machines(first: str, hub_port: int) -> None:
+    """Two hubs, as on two machines: one listens on a further address, the other connects to it."""
+    meeting = f"tcp/127.0.0.1:{free_port()}"
+    networks = {
+        "listening": Network(listen=[meeting]),
+        "connecting": Network(hub=f"tcp/127.0.0.1:{free_port()}", connect=[meeting]),
+    }
+    second = next(side for side in networks if side != first)
+    with Node(first, network=networks[first]) as one, Node(second, network=networks[second]) as two:
+        assert one.holds_hub and two.holds_hub
+        for talker, listener in ((one, two), (two, one)):
+            inbox, changes = Inbox(), []
+            publisher = talker.publisher(f"from_{talker.id.name}", STRING, LATCHED)
+            listener.subscribe(f"from_{talker.id.name}", STRING, inbox, qos=LATCHED)
+            listener.discover(f"from_{talker.id.name}", changes.append)
+            publisher.publish(text("across"))
+            wait_until(lambda inbox=inbox: inbox.texts == ["across"], "the message from the other machine")
+            wait_until(lambda changes=changes: changes, "the publisher on the other machine")
+
+
+# -------- the witness
+
+needs_witness = pytest.mark.skipif(
+    find_spec("zenoh_ros2_sdk") is None, reason="could not find 'zenoh_ros2_sdk', the witness"
+)
+
+
+@needs_witness
+def test_an_independent_implementation_lists_and_hears_us(spawn: Spawn, hub_port: int) -> None:
+    type_name, topic = "vision_msgs/msg/Classification", "/robot/omnibind/recognition"
+    with Node("fusion", "/robot") as node:
+        publisher = node.publisher("omnibind/recognition", type_name, RELIABLE)
+        witness = spawn("transport_witness", "listen", hub_port, topic, type_hash(type_name))
+        assert publisher.wait_for_subscriber(GENEROUS_S)
+        header = message_class("std_msgs/msg/Header")(
+            stamp=message_class("builtin_interfaces/msg/Time")(sec=1, nanosec=2), frame_id="base_link"
+        )
+        result = message_class("vision_msgs/msg/ObjectHypothesis")(class_id="three", score=0.75)
+        publisher.publish(message_class(type_name)(header=header, results=[result]))
+        assert witness.next() == [["three", 0.75]]
+
+        command = [
+            sys.executable,
+            "-m",
+            "zenoh_ros2_sdk.cli",
+            "--no-daemon",
+            "--router",
+            f"127.0.0.1:{hub_port}",
+            "topic",
+            "list",
+            "--show-types",
+        ]
+        wait_until(
+            lambda: (
+                f"{topic} [{type_name}]" in subprocess.run(command, capture_output=True, text=True).stdout
+            ),
+            "our topic in the other implementation's list",
+        )
+
+
+@needs_witness
+def test_we_find_and_hear_an_independent_implementation(spawn: Spawn, hub_port: int) -> None:
+    inbox, changes = Inbox(), []
+    with Node("listener") as node:
+        node.subscribe("/hello", STRING, inbox, qos=RELIABLE)
+        node.discover("/hello", changes.append)
+        spawn("transport_witness", "talk", hub_port, "/hello")
+        wait_until(lambda: inbox.texts, "its message")
+        assert inbox.texts[0] == "hello from elsewhere"
+        wait_until(lambda: changes, "its publisher")
+        endpoint = changes[0].endpoint
+        assert (endpoint.node.name, endpoint.topic, endpoint.type_name) == ("witness", "/hello", STRING)
+        assert endpoint.type_hash == type_hash(STRING)
