@@ -48,18 +48,18 @@ from omnibind_ros.host.evaluation.comparison import (
     accuracies,
     compare,
 )
-from omnibind_ros.host.evaluation.episodes import Episodes
 from omnibind_ros.host.evaluation.pools import Pool, make_pool
 from omnibind_ros.host.evaluation.rules import best_single, static_rules
+from omnibind_ros.host.evaluation.sensor_sets import Episodes
 from omnibind_ros.host.models.evidence import EvidenceHead
 from omnibind_ros.host.models.student import Student
-from omnibind_ros.host.report.ablation_table import FULL
 from omnibind_ros.host.training.ablation import WORDS, variants
+from omnibind_ros.host.training.ablation_table import FULL
 from omnibind_ros.host.training.evidence import embedder, train_evidence
 from omnibind_ros.host.training.few_shot import FewShot
 from omnibind_ros.host.training.fit import Machine, load_weights, save_weights, write_whole
+from omnibind_ros.host.training.fusion import FusionPlan, fuse, train_fusion
 from omnibind_ros.host.training.run import UNTAUGHT, TrainingRun
-from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
 
 JUDGES = 10
 """Recordings of each class and modality that sets are drawn from, in the split that judges."""

@@ -27,15 +27,15 @@ from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import select
 from omnibind_ros.host.evaluation.comparison import ADAPTIVE, Outcomes, accuracies, compare
-from omnibind_ros.host.evaluation.episodes import Episodes
 from omnibind_ros.host.evaluation.pools import Pool, make_pool
 from omnibind_ros.host.evaluation.rules import static_rules
+from omnibind_ros.host.evaluation.sensor_sets import Episodes
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.host.models.evidence import SureEncoder
 from omnibind_ros.host.training.evidence import embedder, train_evidence
 from omnibind_ros.host.training.fit import Machine
+from omnibind_ros.host.training.fusion import FusionPlan, fuse, train_fusion
 from omnibind_ros.host.training.run import TrainingRun
-from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
 from omnibind_ros.modalities.preprocessor import make_preprocessor
 
 MOST = 200

@@ -23,8 +23,8 @@ from omnibind_ros.cli.train import (
 )
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import Recipe, load_recipe
-from omnibind_ros.host.report.ablation_table import Cell, summary
 from omnibind_ros.host.training.ablation import PARTS, Ablation
+from omnibind_ros.host.training.ablation_table import Cell, summary
 from omnibind_ros.host.training.fit import Machine
 from omnibind_ros.host.training.run import UNTAUGHT
 

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.bench import report
+from omnibind_ros.host.bench import results
 from omnibind_ros.host.bench.encoders import Absence, floors_of, measure_encoder
 from omnibind_ros.host.bench.machine import measure_machine
 from omnibind_ros.names import nearest
@@ -63,12 +63,12 @@ def bench(
     machine = machine.or_better(measure_machine(threads))
     floors = {modality: floors_of(loaded, modality, machine) for modality in only or loaded.modalities}
     console = Console()
-    for line in report.machine_lines(machine):
+    for line in results.machine_lines(machine):
         console.print(line, highlight=False)
-    console.print(report.table(found, floors))
+    console.print(results.table(found, floors))
     for name, reason in dict.fromkeys((one.name, one.reason) for one in found if isinstance(one, Absence)):
         console.print(f"{name} did not take part: {reason}", highlight=False)
     if json_file:
-        json_file.write_text(json.dumps(report.to_json(machine, found, floors), indent=2) + "\n")
+        json_file.write_text(json.dumps(results.to_json(machine, found, floors), indent=2) + "\n")
     if plot_file:
-        report.plot(plot_file, machine, found, floors)
+        results.plot(plot_file, machine, found, floors)

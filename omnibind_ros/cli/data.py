@@ -17,8 +17,8 @@ from omnibind_ros.cli import options
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.check import Finding, Report
 from omnibind_ros.host.data.check import check as check_recordings
+from omnibind_ros.host.data.check_cache import seen_of
 from omnibind_ros.host.data.recipe import Recipe, load_recipe
-from omnibind_ros.host.data.seen import seen_of
 from omnibind_ros.host.data.splits import SPLITS
 
 _SHOWN = 20

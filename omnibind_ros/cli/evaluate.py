@@ -21,8 +21,8 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.readers import read_recordings
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.splits import select
-from omnibind_ros.host.evaluation.evaluation import Evaluation
-from omnibind_ros.host.evaluation.evaluation import evaluate as evaluate_bundle
+from omnibind_ros.host.evaluation.bundle_evaluation import Evaluation, LearnRules
+from omnibind_ros.host.evaluation.bundle_evaluation import evaluate as evaluate_bundle
 
 
 class WhichSplit(str, Enum):
@@ -62,8 +62,11 @@ def evaluate(
     recordings = select(everything, plan, split.value)
     if not recordings:
         raise ConfigError(f"the {split.value} split of recipe {plan.name!r} is empty below {root}")
+    learn_rules: LearnRules | None = None
+    if learned:
+        from omnibind_ros.host.training.learned_rules import learn_rules
     learn_from = select(everything, plan, "dev") if learned else []
-    scores = evaluate_bundle(loaded, plan, recordings, learn_from=learn_from, seed=seed)
+    scores = evaluate_bundle(loaded, recordings, learn_rules=learn_rules, learn_from=learn_from, seed=seed)
     seen = loaded.manifest.provenance.trained_on in ("all", split.value)
     if json_file is not None:
         json_file.write_text(json.dumps({**scores.to_json(), "seen_in_training": seen}, indent=2) + "\n")

@@ -10,6 +10,7 @@ import typer
 from omnibind_ros.cli import options
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.export.run_bundle import evaluate_run, export_run
 from omnibind_ros.host.training.run import TrainingRun
 
 
@@ -28,6 +29,6 @@ def export(
     if root is None:
         raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA")
     training = TrainingRun(load_recipe(recipe), root, run)
-    written = training.export(bundle, "final", training.evaluation())
+    written = export_run(training, bundle, "final", evaluate_run(training))
     size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
     typer.echo(f"bundle {written.name!r} in {bundle}: {', '.join(written.modalities)}; {size:.1f} MB")

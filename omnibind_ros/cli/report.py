@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.report.ablation_table import tables
-from omnibind_ros.host.report.report import report_page
+from omnibind_ros.host.report.page import report_page
+from omnibind_ros.host.training.ablation_table import tables
 
 
 def report(

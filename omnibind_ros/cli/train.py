@@ -16,6 +16,7 @@ from omnibind_ros.cli import options
 from omnibind_ros.cli.side_by_side import side_by_side
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import Recipe, load_recipe
+from omnibind_ros.host.export.run_bundle import evaluate_run
 from omnibind_ros.host.training.config import TrainingConfig, changed
 from omnibind_ros.host.training.fit import Machine, disk_of
 from omnibind_ros.host.training.run import UNTAUGHT, TrainingRun
@@ -96,7 +97,7 @@ def train(
         if step in (Step.fusion, Step.all):
             run.fusion()
         if step in (Step.evaluate, Step.all):
-            for one, score in run.evaluation()["modalities"].items():
+            for one, score in evaluate_run(run)["modalities"].items():
                 typer.echo(f"{one:12s} {100 * score['accuracy']:6.2f} % of {score['n']}")
         if step == Step.folds:
             for one in modality or ["audio"]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.errors import BackendError
-from omnibind_ros.host.bench.contender import Contender
+from omnibind_ros.host.bench.candidate import Contender
 from omnibind_ros.host.bench.machine import Machine, environment
 from omnibind_ros.host.data.scene import SIMULATORS
 from omnibind_ros.modalities.preprocessor import make_preprocessor
@@ -171,7 +171,7 @@ class _Process:
         self._peak_mb = float("nan")
         started = replace(contender, started=time.monotonic())
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "omnibind_ros.host.bench.contender", started.to_json()],
+            [sys.executable, "-m", "omnibind_ros.host.bench.candidate", started.to_json()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

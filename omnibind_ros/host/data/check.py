@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from omnibind_ros.errors import BadRecording
+from omnibind_ros.host.data.check_cache import Content, Seen
 from omnibind_ros.host.data.readers import read_source
 from omnibind_ros.host.data.recipe import AnySource, Recipe
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.data.seen import Content, Seen
 from omnibind_ros.host.data.splits import Split, split_of
 
 Progress = Callable[[list[Recording], str], Iterable[Recording]]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.host.evaluation.episodes import Episodes, SubsetDraw, draw_subset
 from omnibind_ros.host.evaluation.pools import Pool
 from omnibind_ros.host.evaluation.rules import Rule
+from omnibind_ros.host.evaluation.sensor_sets import Episodes, SubsetDraw, draw_subset
 
 ADAPTIVE = "adaptive fusion"
 CONDITIONS = ("clean", "corrupted", "stuck")

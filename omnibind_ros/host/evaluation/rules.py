@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.fusion.calibration import softmax
-from omnibind_ros.host.evaluation.episodes import Episodes
+from omnibind_ros.host.evaluation.sensor_sets import Episodes
 
 Rule = Callable[[Episodes], NDArray[np.floating]]
 """Sets of sensors -> scores [B, K] of the classes, largest wins."""

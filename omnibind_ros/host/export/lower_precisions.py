@@ -31,8 +31,8 @@ from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import Split, select
+from omnibind_ros.host.export.encoder_accuracy import PreparedInputs, embed, prepare_inputs, right
 from omnibind_ros.host.export.half_precision import to_half_precision
-from omnibind_ros.host.export.judge import PreparedInputs, embed, prepare_inputs, right
 from omnibind_ros.host.export.onnx_graph import layers, read_graph
 from omnibind_ros.host.export.quantization import FORMS, METHODS, find_ranges, quantize
 from omnibind_ros.host.export.quantization_policy import search_policy

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from omnibind_ros.bundle.label_bank import LabelBank
-from omnibind_ros.host.export.judge import PreparedInputs, embed, error, right
+from omnibind_ros.host.export.encoder_accuracy import PreparedInputs, embed, error, right
 from omnibind_ros.host.export.onnx_graph import layers
 from omnibind_ros.host.export.quantization import Ranges, all_but, quantize
 

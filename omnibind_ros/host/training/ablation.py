@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.report.ablation_table import FULL, NOBODY, Cell, Measured, Trained
+from omnibind_ros.host.training.ablation_table import FULL, NOBODY, Cell, Measured, Trained
 from omnibind_ros.host.training.cad import TERMS, CadConfig
 from omnibind_ros.host.training.config import PicturesConfig, TrainingConfig
 from omnibind_ros.host.training.few_shot import FewShot
 from omnibind_ros.host.training.fit import write_whole
 from omnibind_ros.host.training.run import TrainingRun
-from omnibind_ros.host.training.stage1 import accuracy
+from omnibind_ros.host.training.student import accuracy
 from omnibind_ros.names import nearest
 
 WORDS = "words only"

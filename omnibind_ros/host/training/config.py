@@ -25,7 +25,7 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.training.cad import CadConfig
 from omnibind_ros.host.training.fit import write_whole
-from omnibind_ros.host.training.stage1 import Precision
+from omnibind_ros.host.training.student import Precision
 from omnibind_ros.host.training.student_plans import StudentPlan
 
 Positive = Annotated[float, Field(gt=0)]

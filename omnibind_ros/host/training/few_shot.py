@@ -18,11 +18,11 @@ from omnibind_ros.host.models.teachers.teacher import Vectors
 from omnibind_ros.host.training.config import PicturesConfig, TrainingConfig
 from omnibind_ros.host.training.fit import load_weights
 from omnibind_ros.host.training.run import TrainingRun
+from omnibind_ros.host.training.run_teacher import TEXTS_ONLY
 from omnibind_ros.host.training.samples import UNLABELLED, Samples, prepare_samples
-from omnibind_ros.host.training.stage1 import Pretraining, train_student
+from omnibind_ros.host.training.student import Pretraining, train_student
 from omnibind_ros.host.training.student_plans import plan_of
 from omnibind_ros.host.training.targets import Targets, with_partner
-from omnibind_ros.host.training.teaching import TEXTS_ONLY
 
 
 def draw_few(samples: Samples, per_class: int, seed: int) -> NDArray[np.intp]:

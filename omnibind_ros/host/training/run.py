@@ -21,11 +21,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.host.data.from_pictures import as_modality, made_of
@@ -34,9 +33,7 @@ from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import select
-from omnibind_ros.host.evaluation.evaluation import evaluate
 from omnibind_ros.host.evaluation.pools import Pool, halves, make_pool
-from omnibind_ros.host.export.bundle_writer import TrainedEncoder, write_bundle
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
 from omnibind_ros.host.models.evidence import EvidenceHead, SureEncoder
 from omnibind_ros.host.models.student import Student
@@ -45,13 +42,13 @@ from omnibind_ros.host.models.teachers.teacher import Vectors
 from omnibind_ros.host.training.config import TrainingConfig, keep, kept
 from omnibind_ros.host.training.evidence import embedder, train_evidence
 from omnibind_ros.host.training.fit import ONE_DEVICE, Machine, load_weights, save_weights
-from omnibind_ros.host.training.partners import of_same_moments, seen_by
+from omnibind_ros.host.training.fusion import FusionPlan, calibrate, train_fusion
+from omnibind_ros.host.training.peer_teaching import of_same_moments, seen_by
+from omnibind_ros.host.training.run_teacher import TEXTS_ONLY, Teaching
 from omnibind_ros.host.training.samples import NEGATIVE, prepare_samples
-from omnibind_ros.host.training.stage1 import Corruption, Pretraining, accuracy, train_student
-from omnibind_ros.host.training.stage2 import FusionPlan, calibrate, train_fusion
+from omnibind_ros.host.training.student import Corruption, Pretraining, accuracy, train_student
 from omnibind_ros.host.training.student_plans import plan_of
 from omnibind_ros.host.training.targets import with_partner
-from omnibind_ros.host.training.teaching import TEXTS_ONLY, Teaching
 from omnibind_ros.names import nearest
 from omnibind_ros.types import Space
 
@@ -307,51 +304,3 @@ class TrainingRun:
             self.recipe.label_names,
             seed=self.seed,
         )
-
-    def evaluation(self) -> dict[str, Any]:
-        """Split students and fusion on the test split, as `omnibind evaluate --json` gives it."""
-        file = self.folder / "evaluation.json"
-        if not file.exists():
-            bundle = self.export(self.folder / "split-bundle", "split", metrics={})
-            recordings = [r for m in self.recipe.modalities for r in self.recordings(m)]
-            test, dev = (select(recordings, self.recipe, split) for split in ("test", "dev"))
-            scores = evaluate(bundle, self.recipe, test, learn_from=dev, seed=self.seed)
-            file.write_text(json.dumps(scores.to_json(), indent=2))
-        result: dict[str, Any] = json.loads(file.read_text())
-        return result
-
-    def export(self, folder: Path, stage: str, metrics: dict[str, Any]) -> Bundle:
-        """Write a bundle of the students of `stage`.
-
-        Args:
-            metrics: an evaluation as `evaluation` returns it, for the manifest.
-        """
-        fusion, calibration = self.fusion()
-        alone = metrics.get("modalities", {})
-        encoders = {
-            m: TrainedEncoder(self.encoder(m, stage), self.recipe.adaptor(m), alone.get(m, {}))
-            for m in self.recipe.modalities
-        }
-        return write_bundle(
-            folder,
-            self.recipe,
-            self.space,
-            encoders,
-            fusion,
-            self.anchors.centres,
-            calibration,
-            max_sensors=FusionPlan().max_sensors,
-            trained_on="all" if stage == "final" else "train",
-            metrics=_summary(metrics),
-        )
-
-
-def _summary(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Mean accuracy of the subsets of each size: what fits a manifest."""
-    if not metrics:
-        return {}
-    sizes: dict[int, list[float]] = {}
-    for subset in metrics["subsets"]:
-        sizes.setdefault(len(subset["modalities"]), []).append(subset["accuracy"])
-    by_size = {str(size): round(float(np.mean(scores)), 4) for size, scores in sorted(sizes.items())}
-    return {"test_accuracy_by_number_of_modalities": by_size, "test_sources": metrics["sources"]}

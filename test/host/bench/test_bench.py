@@ -12,7 +12,7 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.host.bench.encoders import Absence, Result, contenders, measure_encoder
 from omnibind_ros.host.bench.machine import Machine, measure_machine
 from omnibind_ros.host.bench.model_cost import ModelCost, model_cost
-from omnibind_ros.host.bench.report import machine_lines, plot, table, to_json
+from omnibind_ros.host.bench.results import machine_lines, plot, table, to_json
 from omnibind_ros.host.export.onnx_graph import read_graph
 from omnibind_ros.host.export.quantization import find_ranges, quantize
 

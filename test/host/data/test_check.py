@@ -11,8 +11,8 @@ from recipes import write_recipe
 
 from omnibind_ros.errors import BadRecording
 from omnibind_ros.host.data.check import Report, check
+from omnibind_ros.host.data.check_cache import Seen
 from omnibind_ros.host.data.recipe import Recipe, load_recipe
-from omnibind_ros.host.data.seen import Seen
 
 CLOUD = {
     "modality": "point_cloud",

@@ -103,7 +103,7 @@ def test_the_interval_of_a_difference_holds_the_difference(outcomes):
 def test_the_best_single_sensor_that_is_live_speaks():
     made = pools()
     rule = best_single(CENTRES, {0: 0.9, 1: 0.99, 2: 0.5})
-    from omnibind_ros.host.evaluation.episodes import draw_subset
+    from omnibind_ros.host.evaluation.sensor_sets import draw_subset
 
     sets = draw_subset(made, NAMES, 2, np.random.default_rng(0)).clean()
     np.testing.assert_allclose(rule(sets), sets.embeddings[:, 1] @ CENTRES.T, atol=1e-6)

@@ -15,7 +15,7 @@ from omnibind_ros.encoder.sensor_encoder import SensorEncoder  # noqa: E402
 from omnibind_ros.fusion import AdaptiveFusion, Calibration  # noqa: E402
 from omnibind_ros.host.data.recipe import load_recipe  # noqa: E402
 from omnibind_ros.host.data.simulated import simulated_recordings  # noqa: E402
-from omnibind_ros.host.evaluation.evaluation import evaluate  # noqa: E402
+from omnibind_ros.host.evaluation.bundle_evaluation import evaluate  # noqa: E402
 from omnibind_ros.host.export.bundle_writer import TrainedEncoder, write_bundle  # noqa: E402
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel  # noqa: E402
 from omnibind_ros.host.models.student import Student  # noqa: E402
@@ -156,7 +156,7 @@ def test_no_operator_that_a_tensorrt_parser_lacks(written):
 def test_evaluation_counts_every_recording_and_every_subset(written):
     bundle, *_ = written
     recordings = [r for m in MODALITIES for r in simulated_recordings(RECIPE, m)]
-    scores = evaluate(bundle, RECIPE, recordings).to_json()
+    scores = evaluate(bundle, recordings).to_json()
     assert {m: s["n"] for m, s in scores["modalities"].items()} == {"touch": 10, "point_cloud": 10}
     assert [s["modalities"] for s in scores["subsets"]] == [
         ["touch"],
@@ -167,7 +167,7 @@ def test_evaluation_counts_every_recording_and_every_subset(written):
     # One recording a class: a subset of one sensor must score exactly as that sensor alone.
     for modality, subset in zip(MODALITIES, scores["subsets"], strict=False):
         assert subset["accuracy"] == pytest.approx(scores["modalities"][modality]["accuracy"])
-    assert evaluate(bundle, RECIPE, recordings).to_json() == scores
+    assert evaluate(bundle, recordings).to_json() == scores
 
 
 def test_it_can_be_loaded_by_path(written):

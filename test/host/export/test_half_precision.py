@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 from small_models import write_picture_encoder
 
+from omnibind_ros.host.export.encoder_accuracy import embed, error
 from omnibind_ros.host.export.half_precision import to_half_precision
-from omnibind_ros.host.export.judge import embed, error
 from omnibind_ros.host.export.onnx_graph import read_graph
 
 

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from small_models import CLASSES, centres, write_picture_encoder, write_two_layers
 
 from omnibind_ros.bundle.label_bank import LabelBank
-from omnibind_ros.host.export.judge import PreparedInputs, embed, error, right
+from omnibind_ros.host.export.encoder_accuracy import PreparedInputs, embed, error, right
 from omnibind_ros.host.export.onnx_graph import layers, read_graph
 from omnibind_ros.host.export.quantization import FORMS, METHODS, find_ranges, quantize
 from omnibind_ros.host.export.quantization_policy import search_policy

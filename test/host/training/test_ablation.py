@@ -15,9 +15,9 @@ from omnibind_ros.errors import ConfigError  # noqa: E402
 from omnibind_ros.host.data.recipe import Recipe, load_recipe  # noqa: E402
 from omnibind_ros.host.data.recording import Recording  # noqa: E402
 from omnibind_ros.host.data.scene import SIMULATORS  # noqa: E402
-from omnibind_ros.host.report.ablation_table import FULL, NOBODY, summary, tables  # noqa: E402
 from omnibind_ros.host.training import few_shot  # noqa: E402
 from omnibind_ros.host.training.ablation import PARTS, WORDS, Ablation, variants  # noqa: E402
+from omnibind_ros.host.training.ablation_table import FULL, NOBODY, summary, tables  # noqa: E402
 from omnibind_ros.host.training.config import TrainingConfig, changed  # noqa: E402
 from omnibind_ros.host.training.few_shot import FewShot, draw_few  # noqa: E402
 from omnibind_ros.host.training.fit import Machine  # noqa: E402

@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch")
 
 from made_pools import CENTRES, D, K, pool, unit  # noqa: E402
 
-from omnibind_ros.host.evaluation.learned_rules import learn_rules  # noqa: E402
 from omnibind_ros.host.models.evidence import EvidenceHead, SureEncoder  # noqa: E402
 from omnibind_ros.host.training.damage import damage  # noqa: E402
 from omnibind_ros.host.training.evidence import fit_evidence  # noqa: E402
+from omnibind_ros.host.training.learned_rules import learn_rules  # noqa: E402
 
 
 class Plain(torch.nn.Module):
@@ -64,7 +64,7 @@ def test_damaged_inputs_are_other_inputs_of_the_same_shape(shape):
 
 def test_every_learned_rule_learns():
     made = {"image": pool(0), "audio": pool(1)}
-    from omnibind_ros.host.evaluation.episodes import draw_subset
+    from omnibind_ros.host.evaluation.sensor_sets import draw_subset
 
     fresh = {"image": pool(10), "audio": pool(11)}
     sets = draw_subset(fresh, ("image", "audio"), 20, np.random.default_rng(0)).clean()

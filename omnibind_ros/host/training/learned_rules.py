@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from omnibind_ros.host.evaluation.episodes import Episodes, draw_episodes
 from omnibind_ros.host.evaluation.pools import Pool
 from omnibind_ros.host.evaluation.rules import Rule
+from omnibind_ros.host.evaluation.sensor_sets import Episodes, draw_episodes
 
 _EPISODES, _EPOCHS, _BATCH, _LR = 20_000, 6, 256, 3e-3
 

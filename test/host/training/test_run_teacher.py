@@ -14,8 +14,8 @@ from omnibind_ros.host.training.cad import DEFAULT_CAD  # noqa: E402
 from omnibind_ros.host.training.config import TrainingConfig  # noqa: E402
 from omnibind_ros.host.training.fit import save_weights  # noqa: E402
 from omnibind_ros.host.training.run import TrainingRun  # noqa: E402
+from omnibind_ros.host.training.run_teacher import TEXTS_ONLY, Teaching  # noqa: E402
 from omnibind_ros.host.training.student_plans import PLANS  # noqa: E402
-from omnibind_ros.host.training.teaching import TEXTS_ONLY, Teaching  # noqa: E402
 
 DIGITS = load_recipe("digits")
 

@@ -17,7 +17,7 @@ from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.models.student import Student
 from omnibind_ros.host.models.teachers.teacher import Vectors
 from omnibind_ros.host.training.samples import Samples
-from omnibind_ros.host.training.stage1 import embed
+from omnibind_ros.host.training.student import embed
 
 
 def of_same_moments(partner: Sequence[Recording], recordings: Sequence[Recording]) -> list[Recording]:

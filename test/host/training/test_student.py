@@ -21,7 +21,7 @@ from omnibind_ros.errors import TrainingError  # noqa: E402
 from omnibind_ros.host.training.damage import damage  # noqa: E402
 from omnibind_ros.host.training.fit import Machine, disk_of, save_weights  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, UNLABELLED  # noqa: E402
-from omnibind_ros.host.training.stage1 import (  # noqa: E402
+from omnibind_ros.host.training.student import (  # noqa: E402
     UNLABELLED_SHARE,
     Corruption,
     StudentTraining,
@@ -104,7 +104,7 @@ from pathlib import Path
 from bars import SHORT, bars, words
 from omnibind_ros.host.training.damage import damage  # noqa: E402
 from omnibind_ros.host.training.fit import Machine
-from omnibind_ros.host.training.stage1 import StudentTraining, train_student
+from omnibind_ros.host.training.student import StudentTraining, train_student
 begin = StudentTraining.on_train_epoch_start
 def wait_in_the_third(training):
     begin(training)

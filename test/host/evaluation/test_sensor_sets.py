@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_pools import CENTRES, NAMES, K, pool, pools
 
-from omnibind_ros.host.evaluation.episodes import draw_episodes, draw_subset, join
 from omnibind_ros.host.evaluation.pools import NO_LABEL, halves
+from omnibind_ros.host.evaluation.sensor_sets import draw_episodes, draw_subset, join
 
 
 def shown(episodes):

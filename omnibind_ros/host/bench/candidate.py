@@ -1,6 +1,6 @@
 """One contender of the benchmark in a process of its own, so that memory and cold start are its own as well.
 
-    python -m omnibind_ros.host.bench.contender '{"kind": "onnxruntime", "precision": "fp32", ...}'
+    python -m omnibind_ros.host.bench.candidate '{"kind": "onnxruntime", "precision": "fp32", ...}'
 
 It opens the encoder, embeds the first input, says so, and then runs as often as each line on its stdin asks,
 answering with a line of JSON; it ends when its stdin does.

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from omnibind_ros.errors import BadRecording
-from omnibind_ros.host.data import seen as module
+from omnibind_ros.host.data import check_cache as module
+from omnibind_ros.host.data.check_cache import Seen
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.host.data.seen import Seen
 from omnibind_ros.modalities.preprocessor import make_preprocessor
 
 ADAPTOR = make_preprocessor("point_cloud")

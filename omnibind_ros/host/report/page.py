@@ -12,7 +12,7 @@ from typing import Any
 
 from omnibind_ros.host.evaluation.comparison import ADAPTIVE
 from omnibind_ros.host.report import charts
-from omnibind_ros.host.report.ablation_table import FULL
+from omnibind_ros.host.training.ablation_table import FULL
 
 Scores = Mapping[str, Any]
 

@@ -36,7 +36,7 @@ from omnibind_ros.host.training.cad import CadConfig
 from omnibind_ros.host.training.config import TrainingConfig
 from omnibind_ros.host.training.fit import ONE_DEVICE, Machine, write_whole
 from omnibind_ros.host.training.samples import prepare_samples
-from omnibind_ros.host.training.stage1 import train_student
+from omnibind_ros.host.training.student import train_student
 from omnibind_ros.host.training.student_plans import PLANS
 from omnibind_ros.host.training.targets import Pictures, Targets, make_targets, see_pictures
 from omnibind_ros.modalities.preprocessor import make_preprocessor

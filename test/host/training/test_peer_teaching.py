@@ -15,17 +15,17 @@ from bars import ANCHORS, PLAN, bars, words  # noqa: E402
 from omnibind_ros.errors import ConfigError  # noqa: E402
 from omnibind_ros.host.data.recipe import Recipe, load_recipe  # noqa: E402
 from omnibind_ros.host.data.recording import Recording  # noqa: E402
-from omnibind_ros.host.report.ablation_table import FULL, NOBODY  # noqa: E402
 from omnibind_ros.host.training import few_shot  # noqa: E402
 from omnibind_ros.host.training import run as training_run  # noqa: E402
 from omnibind_ros.host.training.ablation import WORDS, Ablation  # noqa: E402
+from omnibind_ros.host.training.ablation_table import FULL, NOBODY  # noqa: E402
 from omnibind_ros.host.training.cad import CadConfig  # noqa: E402
 from omnibind_ros.host.training.config import TrainingConfig, changed  # noqa: E402
 from omnibind_ros.host.training.fit import Machine  # noqa: E402
-from omnibind_ros.host.training.partners import of_same_moments, seen_by  # noqa: E402
+from omnibind_ros.host.training.peer_teaching import of_same_moments, seen_by  # noqa: E402
 from omnibind_ros.host.training.run import TrainingRun  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, UNLABELLED, Samples  # noqa: E402
-from omnibind_ros.host.training.stage1 import accuracy, train_student  # noqa: E402
+from omnibind_ros.host.training.student import accuracy, train_student  # noqa: E402
 from omnibind_ros.host.training.targets import with_partner  # noqa: E402
 
 

@@ -10,10 +10,10 @@ from made_pools import CENTRES, K, by_evidence, pool, pools
 
 from omnibind_ros.host.evaluation import comparison
 from omnibind_ros.host.evaluation.rules import static_rules
+from omnibind_ros.host.evaluation.space_map import retrieval, space_map, tsne
 from omnibind_ros.host.report import charts
-from omnibind_ros.host.report.ablation_table import FULL, NOBODY, Cell, summary
-from omnibind_ros.host.report.report import report_page
-from omnibind_ros.host.report.space_map import retrieval, space_map, tsne
+from omnibind_ros.host.report.page import report_page
+from omnibind_ros.host.training.ablation_table import FULL, NOBODY, Cell, summary
 
 LABELS = tuple("<abc>"[n % 5] + str(n) for n in range(K))
 

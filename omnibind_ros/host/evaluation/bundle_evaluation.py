@@ -19,15 +19,14 @@ from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.fusion.calibration import Calibration
-from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.evaluation import comparison
 from omnibind_ros.host.evaluation.calibration_fit import expected_calibration_error
 from omnibind_ros.host.evaluation.comparison import Fuse, Outcomes
-from omnibind_ros.host.evaluation.episodes import Episodes
 from omnibind_ros.host.evaluation.pools import NO_LABEL, Embed, Pool, make_pool, pick
-from omnibind_ros.host.evaluation.rules import best_single, static_rules
-from omnibind_ros.host.report.space_map import retrieval, space_map
+from omnibind_ros.host.evaluation.rules import Rule, best_single, static_rules
+from omnibind_ros.host.evaluation.sensor_sets import Episodes
+from omnibind_ros.host.evaluation.space_map import retrieval, space_map
 from omnibind_ros.modalities.preprocessor import Sample
 
 EPISODES_PER_CLASS = 40
@@ -40,6 +39,10 @@ _MOST_CORRUPTED = 200
 """Recordings of a modality that are corrupted."""
 
 _BINS = 15
+
+
+LearnRules = Callable[[Mapping[str, Pool], NDArray[np.float32], int], Mapping[str, Rule]]
+"""Pools by modality, class centres float32 [K, D] and a seed -> trained rules by name."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,9 @@ class Evaluation:
 
 def evaluate(
     bundle: Bundle,
-    recipe: Recipe,
     recordings: Iterable[Recording],
     *,
+    learn_rules: LearnRules | None = None,
     learn_from: Iterable[Recording] = (),
     seed: int = 0,
 ) -> Evaluation:
@@ -138,9 +141,7 @@ def evaluate(
         bank.class_centres, {list(damaged).index(m): scores.modalities[m].accuracy for m in damaged}
     )
     static = tuple(rules)
-    if set(rival_pools) >= set(damaged):
-        from omnibind_ros.host.evaluation.learned_rules import learn_rules
-
+    if learn_rules is not None and set(rival_pools) >= set(damaged):
         rules |= learn_rules({m: rival_pools[m] for m in damaged}, bank.class_centres, seed)
 
     engine = bundle.load_fusion()

@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 
 from made_pools import CENTRES, NAMES, D, pool, pools, unit  # noqa: E402
 
-from omnibind_ros.host.evaluation.episodes import draw_episodes  # noqa: E402
-from omnibind_ros.host.training.stage2 import FusionPlan, calibrate, fuse, train_fusion  # noqa: E402
+from omnibind_ros.host.evaluation.sensor_sets import draw_episodes  # noqa: E402
+from omnibind_ros.host.training.fusion import FusionPlan, calibrate, fuse, train_fusion  # noqa: E402
 
 
 @pytest.fixture(scope="module")

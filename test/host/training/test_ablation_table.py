@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.report.ablation_table import (
+from omnibind_ros.host.training.ablation_table import (
     FULL,
     NOBODY,
     Cell,

@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.host.evaluation.calibration_fit import fit_scale, fit_unknown_threshold
-from omnibind_ros.host.evaluation.episodes import Episodes, draw_episodes
 from omnibind_ros.host.evaluation.pools import Pool
+from omnibind_ros.host.evaluation.sensor_sets import Episodes, draw_episodes
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
 
 _SHRINK = 0.03
