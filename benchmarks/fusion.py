@@ -29,11 +29,11 @@ from omnibind_ros.host.data.splits import select
 from omnibind_ros.host.evaluation.comparison import ADAPTIVE, Outcomes, accuracies, compare
 from omnibind_ros.host.evaluation.pools import Pool, make_pool
 from omnibind_ros.host.evaluation.rules import static_rules
-from omnibind_ros.host.evaluation.sensor_sets import Episodes
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
-from omnibind_ros.host.models.evidence import SureEncoder
+from omnibind_ros.host.models.evidence import EvidenceEncoder
 from omnibind_ros.host.training.evidence import embedder, train_evidence
-from omnibind_ros.host.training.fit import Machine
+from omnibind_ros.host.training.fit import Execution
 from omnibind_ros.host.training.fusion import FusionPlan, fuse, train_fusion
 from omnibind_ros.host.training.run import TrainingRun
 from omnibind_ros.modalities.preprocessor import make_preprocessor
@@ -51,7 +51,7 @@ class Bench:
     def __init__(self, run: TrainingRun, seed: int) -> None:
         self.run, self.seed = run, seed
         self.modalities = tuple(m for m in run.recipe.modalities if run.recordings(m))
-        self.centres = run.anchors.centres
+        self.centres = run.centres
 
     def trained_on(self, kinds: dict[str, list[int]] | None) -> tuple[dict[str, Pool], dict[str, Pool]]:
         """Pools of the dev split (those kinds) and of the test split (all kinds)."""
@@ -82,7 +82,7 @@ class Bench:
     ) -> dict[str, float]:
         """Error of each rule, one sensor corrupted, over the outcomes to keep."""
 
-        def adaptive(sets: Episodes) -> tuple[np.ndarray, np.ndarray]:
+        def adaptive(sets: SensorSets) -> tuple[np.ndarray, np.ndarray]:
             fused, weights = fuse(model, sets, ids, self.centres)
             return fused @ self.centres.T, weights
 
@@ -113,7 +113,7 @@ class Bench:
         recipe = self.run.recipe.model_copy(update={"simulated": {modality: SIMULATED}})
         return simulated_recordings(recipe, modality, seed)
 
-    def _encoder(self, modality: str, kinds: list[int] | None) -> SureEncoder:
+    def _encoder(self, modality: str, kinds: list[int] | None) -> EvidenceEncoder:
         if kinds is None:
             return self.run.encoder(modality, "split")
         student = self.run.student(modality, "split")
@@ -126,7 +126,7 @@ class Bench:
             self.centres,
             kinds=kinds,
         )
-        return SureEncoder(student, head).eval()
+        return EvidenceEncoder(student, head).eval()
 
 
 def show(title: str, errors: dict[str, float]) -> None:
@@ -147,7 +147,9 @@ def main(
     """Print the error of each rule, %."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
-    bench = Bench(TrainingRun(load_recipe(recipe), root, run_folder, machine=Machine(progress=False)), seed)
+    bench = Bench(
+        TrainingRun(load_recipe(recipe), root, run_folder, execution=Execution(progress=False)), seed
+    )
     names = bench.modalities
     ids = list(range(len(names) + 1))
 

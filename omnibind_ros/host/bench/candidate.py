@@ -1,9 +1,9 @@
-"""One contender of the benchmark in a process of its own, so that memory and cold start are its own as well.
+"""One candidate of a benchmark in a process of its own, so that memory and cold start can be measured.
 
     python -m omnibind_ros.host.bench.candidate '{"kind": "onnxruntime", "precision": "fp32", ...}'
 
-It opens the encoder, embeds the first input, says so, and then runs as often as each line on its stdin asks,
-answering with a line of JSON; it ends when its stdin does.
+The process opens the encoder, embeds the first input and answers with a line of JSON. Each line on its stdin
+is a number of inferences to run, which it answers with another line. It ends at the end of its stdin.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Embed = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Contender:
-    """What is run.
+class Candidate:
+    """What the process runs.
 
     Attributes:
         kind: `onnxruntime`, `tensorrt`, `torch`, `torch.compile` or `torch.cuda`.
-        precision: of the bundle's encoder; torch runs float32.
-        run: folder of the training run whose final students torch runs.
-        inputs: .npy file with the inputs [N, 1, ...].
+        precision: of the bundle's encoder; torch always runs float32.
+        run: folder of the training run whose final students torch runs; "" for other kinds.
+        inputs: .npy file of the model inputs [N, 1, ...].
         started: `time.monotonic()` before the process was started.
     """
 
@@ -48,39 +48,39 @@ class Contender:
         return json.dumps(asdict(self))
 
 
-def open_contender(contender: Contender) -> Embed:
-    """A function that embeds one input [1, ...] -> [D]."""
-    if contender.kind.startswith("torch"):
-        return _open_torch(contender)
+def open_candidate(candidate: Candidate) -> Embed:
+    """A function that embeds one input [1, ...] -> float32 [D]."""
+    if candidate.kind.startswith("torch"):
+        return _open_torch(candidate)
     from omnibind_ros.bundle.loading import Bundle
 
-    engine = Bundle.load(contender.bundle).load_encoder(
-        contender.modality,
-        precision=contender.precision,
-        backend=contender.kind,
-        threads=contender.threads,
+    engine = Bundle.load(candidate.bundle).load_encoder(
+        candidate.modality,
+        precision=candidate.precision,
+        backend=candidate.kind,
+        threads=candidate.threads,
     )
     name = engine.inputs[0].name
     return lambda one: np.asarray(engine.run({name: one})["embedding"][0])
 
 
-def _open_torch(contender: Contender) -> Embed:
+def _open_torch(candidate: Candidate) -> Embed:
     import torch
 
     from omnibind_ros.bundle.loading import Bundle
     from omnibind_ros.host.models.student import Student
     from omnibind_ros.host.training.student_plans import PLANS
 
-    torch.set_num_threads(contender.threads)
-    bundle = Bundle.load(contender.bundle)
-    entry = bundle.manifest.encoders[contender.modality]
-    student: Any = Student(entry.input.shape[1:], bundle.space.dim, PLANS[contender.modality].student)
-    weights = Path(contender.run) / "final" / contender.modality / "student.pt"
+    torch.set_num_threads(candidate.threads)
+    bundle = Bundle.load(candidate.bundle)
+    entry = bundle.manifest.encoders[candidate.modality]
+    student: Any = Student(entry.input.shape[1:], bundle.space.dim, PLANS[candidate.modality].student)
+    weights = Path(candidate.run) / "final" / candidate.modality / "student.pt"
     student.load_state_dict(torch.load(weights, weights_only=True))
     student = student.eval()
-    device = "cuda" if contender.kind == "torch.cuda" else "cpu"
+    device = "cuda" if candidate.kind == "torch.cuda" else "cpu"
     student = student.to(device)
-    if contender.kind == "torch.compile":
+    if candidate.kind == "torch.compile":
         student = torch.compile(student)
 
     def embed(one: NDArray[Any]) -> NDArray[np.float32]:
@@ -91,11 +91,11 @@ def _open_torch(contender: Contender) -> Embed:
     return embed
 
 
-def _serve(contender: Contender, answer: Callable[[dict[str, Any]], None]) -> None:
-    inputs = np.load(contender.inputs)
-    embed = open_contender(contender)
+def _serve(candidate: Candidate, answer: Callable[[dict[str, Any]], None]) -> None:
+    inputs = np.load(candidate.inputs)
+    embed = open_candidate(candidate)
     first = embed(inputs[0]).tolist()
-    answer({"cold_start_s": time.monotonic() - contender.started, "first": first})
+    answer({"cold_start_s": time.monotonic() - candidate.started, "first": first})
     for line in sys.stdin:
         elapsed = np.empty(int(line))
         for i in range(len(elapsed)):
@@ -107,7 +107,7 @@ def _serve(contender: Contender, answer: Callable[[dict[str, Any]], None]) -> No
 
 
 def _peak_mb() -> float:
-    """Most memory that this process ever had resident, 10^6 bytes."""
+    """Largest resident memory of this process so far, 10^6 bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
@@ -115,7 +115,7 @@ def _peak_mb() -> float:
 
 
 def _main() -> None:
-    # Compilers and libraries print as they like; answers have a way of their own.
+    # Compilers and libraries print to stdout: answers get a copy of it, and stdout becomes stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -124,7 +124,7 @@ def _main() -> None:
         answers.flush()
 
     try:
-        _serve(Contender(**json.loads(sys.argv[1])), answer)
+        _serve(Candidate(**json.loads(sys.argv[1])), answer)
     except Exception as error:
         answer({"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]})
 

@@ -1,47 +1,75 @@
-"""Benchmark results as a table, as plain data and as a picture."""
+"""Results of a benchmark, as a table, as plain data and as a plot."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from omnibind_ros.host.bench.encoders import Absence, Result
 from omnibind_ros.host.bench.machine import Machine
+
+
+@dataclass(frozen=True)
+class Result:
+    """The measurements of one candidate.
+
+    Attributes:
+        name: e.g. `onnxruntime fp32`.
+        p50_ms, p99_ms: latency of one inference with a batch of one.
+        per_s: inferences per second, one after the other.
+        peak_mb: largest resident memory of its process, 10^6 bytes.
+        cold_start_s: from the start of the process to the first embedding.
+    """
+
+    modality: str
+    name: str
+    p50_ms: float
+    p99_ms: float
+    per_s: float
+    peak_mb: float
+    cold_start_s: float
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A candidate that cannot run here, and why."""
+
+    modality: str
+    name: str
+    reason: str
+
 
 _EAGER, _FLOAT = "torch eager", "onnxruntime fp32"
 
 Floors = Mapping[str, Mapping[str, float]]
-"""Least milliseconds by modality and contender, as far as they are known."""
+"""Least possible latency in ms by modality and candidate, where it is known."""
 
 
 def machine_lines(machine: Machine) -> list[str]:
-    """What the machine is and can do, for the top of a report."""
+    """The machine's CPU and its measured peaks, for the top of the output."""
     bytes_ = f"{machine.gops_8bit:.0f} G 8 bit operations/s, " if machine.gops_8bit else ""
-    has = ", ".join(machine.features) or "nothing known"
+    features = ", ".join(machine.features) or "none of the known ones"
     return [
-        f"{machine.cpu}, {machine.threads} thread{'s' if machine.threads > 1 else ''}; it has: {has}"
-        + (
-            "" if machine.multiplies_bytes else "; no instructions for products of bytes (VNNI, dot products)"
-        ),
+        f"{machine.cpu}, {machine.threads} thread{'s' if machine.threads > 1 else ''}; features: {features}"
+        + ("" if machine.multiplies_bytes else "; no instructions for 8 bit products (VNNI, dot products)"),
         f"measured peaks: {machine.gflops:.0f} GFLOP/s float32, {bytes_}{machine.gbytes:.0f} GB/s of memory, "
-        f"{machine.gbytes_cached:.0f} GB/s of caches",
+        f"{machine.gbytes_cached:.0f} GB/s of cache",
     ]
 
 
-def table(found: Sequence[Result | Absence], floors: Floors) -> Table:
-    """One line a contender; ratios are of medians."""
+def table(found: Sequence[Result | NotMeasured], floors: Floors) -> Table:
+    """One line per candidate; ratios are of medians."""
     made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0)
     made.add_column("encoder", no_wrap=True)
     for heading in ("p50 ms", "p99 ms", "1/s", "MB", "cold s", "eager", "fp32", "floor"):
         made.add_column(heading, justify="right", no_wrap=True)
     shown = ""
     for one in found:
-        if isinstance(one, Absence):
+        if isinstance(one, NotMeasured):
             continue
         if one.modality != shown:
             made.add_row(f"[bold]{one.modality}")
@@ -59,14 +87,14 @@ def table(found: Sequence[Result | Absence], floors: Floors) -> Table:
         )
         shown = one.modality
     made.caption = (
-        "eager, fp32: times as fast as torch eager and as ONNX Runtime in fp32. "
-        "floor: times as long as computing and moving the bytes must take."
+        "eager, fp32: speed relative to torch eager and to ONNX Runtime in fp32. "
+        "floor: latency relative to the least possible for computing and moving the data."
     )
     return made
 
 
-def to_json(machine: Machine, found: Sequence[Result | Absence], floors: Floors) -> dict[str, Any]:
-    """All of it as plain data."""
+def to_json(machine: Machine, found: Sequence[Result | NotMeasured], floors: Floors) -> dict[str, Any]:
+    """The machine and all results as plain data."""
     return {
         "machine": asdict(machine) | {"multiplies_bytes": machine.multiplies_bytes},
         "results": [
@@ -79,12 +107,12 @@ def to_json(machine: Machine, found: Sequence[Result | Absence], floors: Floors)
             for one in found
             if isinstance(one, Result)
         ],
-        "absent": [asdict(one) for one in found if isinstance(one, Absence)],
+        "absent": [asdict(one) for one in found if isinstance(one, NotMeasured)],
     }
 
 
-def plot(path: Path, machine: Machine, found: Sequence[Result | Absence], floors: Floors) -> None:
-    """Median latency of every contender, by encoder, the floor as a mark; the suffix says the format."""
+def plot(path: Path, machine: Machine, found: Sequence[Result | NotMeasured], floors: Floors) -> None:
+    """Plot the median latency of every candidate with its floor as a mark; the suffix gives the format."""
     from matplotlib.figure import Figure
 
     results = [one for one in found if isinstance(one, Result)]
@@ -109,7 +137,7 @@ def plot(path: Path, machine: Machine, found: Sequence[Result | Absence], floors
     figure.savefig(path, dpi=150)
 
 
-def _faster(found: Sequence[Result | Absence], one: Result, than: str) -> float | None:
+def _faster(found: Sequence[Result | NotMeasured], one: Result, than: str) -> float | None:
     for other in found:
         if isinstance(other, Result) and (other.modality, other.name) == (one.modality, than):
             return other.p50_ms / one.p50_ms

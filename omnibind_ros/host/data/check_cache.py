@@ -1,7 +1,7 @@
-"""What recordings held when they were last read, so that nothing is decoded twice to be checked.
+"""Cached results of reading recordings, so that repeated checks decode nothing twice.
 
-A recording is known by its name; what is remembered holds as long as its file keeps size and time of change,
-and the rules for reading it stay the same. The file that this is kept in may be deleted at any time.
+An entry is found by the recording's name. It is valid while the recording's file keeps its size and
+modification time and the rules for reading it are the same. The cache file may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from omnibind_ros.modalities.preprocessor import Preprocessor
 
 @dataclass(frozen=True)
 class Content:
-    """What a recording holds.
+    """What is known of the content of a recording.
 
     Attributes:
-        digest: of the raw sample; equal samples have equal ones.
-        silent: the signal checks of its modality find nothing in it.
-        problem: why it cannot be read; "" = it can.
+        digest: of the raw sample; equal samples have equal digests.
+        silent: the signal checks of its modality find no signal.
+        problem: why it cannot be read; "" if it can.
     """
 
     digest: str = ""
@@ -37,11 +37,11 @@ class Content:
     problem: str = ""
 
 
-class Seen:
-    """The contents of recordings, read or remembered.
+class CheckCache:
+    """The contents of recordings, read now or cached.
 
     Args:
-        file: where they are kept; None = nowhere.
+        file: of the cache; None keeps nothing.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -49,18 +49,18 @@ class Seen:
         self._before = _load(file) if file else {}
         self._now: dict[str, dict[str, Any]] = {}
 
-    def content(self, recording: Recording, adaptor: Preprocessor, rules: str) -> Content:
-        """What a recording holds, read now if it was not, or if `rules` or its file changed since."""
+    def content(self, recording: Recording, preprocessor: Preprocessor, rules: str) -> Content:
+        """The content of a recording; it is read unless it is cached with the same `rules` and file."""
         key = f"{recording.source}/{recording.name}"
         state = f"{_state(recording.file)} {_digest_of_text(rules)}"
         known = self._before.get(key)
         if known is None or known.get("state") != state:
-            known = {"state": state, **asdict(_read(recording, adaptor))}
+            known = {"state": state, **asdict(_read(recording, preprocessor))}
         self._now[key] = known
         return Content(*(known[field.name] for field in fields(Content)))
 
     def save(self) -> None:
-        """Keep what was asked for; a folder that cannot be written to is no error."""
+        """Write the contents that were asked for; without write access, nothing is cached."""
         if self._file is None:
             return
         new = self._file.with_suffix(f".{os.getpid()}")
@@ -70,11 +70,11 @@ class Seen:
             new.replace(self._file)
 
 
-def seen_of(recipe: str, root: Path) -> Seen:
-    """What earlier checks of this recipe on this folder found, in the user's cache folder."""
+def check_cache_of(recipe: str, root: Path) -> CheckCache:
+    """The cache for a recipe's name and a folder of recordings, in the user's cache folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = _digest_of_text(f"{recipe} {root.resolve()}")
-    return Seen(Path(cache) / "omnibind_ros" / f"seen_{name}.json")
+    return CheckCache(Path(cache) / "omnibind_ros" / f"seen_{name}.json")
 
 
 def _load(file: Path) -> dict[str, dict[str, Any]]:
@@ -88,16 +88,16 @@ def _load(file: Path) -> dict[str, dict[str, Any]]:
     return {key: known for key, known in kept.items() if isinstance(known, dict) and wanted <= known.keys()}
 
 
-def _read(recording: Recording, adaptor: Preprocessor) -> Content:
+def _read(recording: Recording, preprocessor: Preprocessor) -> Content:
     try:
         raw = recording.load()
     except BadRecording as error:
         return Content(problem=str(error))
-    return Content(_digest(raw), adaptor.check(raw).quality == 0.0)
+    return Content(_digest(raw), preprocessor.check(raw).quality == 0.0)
 
 
 def _digest(raw: Any) -> str:
-    """Of an array, a text, or a dataclass of such."""
+    """Digest of an array, a text, or a dataclass of these."""
     sha = hashlib.sha256()
     parts = [getattr(raw, field.name) for field in fields(raw)] if is_dataclass(raw) else [raw]
     for part in parts:

@@ -1,9 +1,8 @@
-"""How good is a bundle? Every modality alone, and every subset of them fused, on recordings.
+"""Evaluation of a bundle on recordings: every modality alone, and every subset of modalities fused.
 
-A bundle is judged as a robot uses it: the adaptors' preprocessing, the exported encoders, the exported
-fusion, the calibrated label bank; torch is imported only to train the rivals that have to be learned. Subsets
-are sets of one recording per modality, drawn with a fixed seed: of one moment where recordings have true
-pairs, of one class in data that is aligned by class only.
+The bundle is used as on a robot: its preprocessing, exported encoders, exported fusion, and calibrated label
+bank. Subsets are judged on sets of one recording per modality, drawn with a fixed seed: of one moment where
+recordings have true pairs, else of one class.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from omnibind_ros.host.evaluation.calibration_fit import expected_calibration_er
 from omnibind_ros.host.evaluation.comparison import Fuse, Outcomes
 from omnibind_ros.host.evaluation.pools import NO_LABEL, Embed, Pool, make_pool, pick
 from omnibind_ros.host.evaluation.rules import Rule, best_single, static_rules
-from omnibind_ros.host.evaluation.sensor_sets import Episodes
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets
 from omnibind_ros.host.evaluation.space_map import retrieval, space_map
 from omnibind_ros.modalities.preprocessor import Sample
 
-EPISODES_PER_CLASS = 40
-"""Clean sets of each subset and class."""
+SETS_PER_CLASS = 40
+"""Clean sets per subset and class."""
 
 _BAD_PER_CLASS = 6
-"""Sets of each subset, class and bad sensor, for every kind of corruption."""
+"""Sets per subset, class, bad sensor and kind of corruption."""
 
 _MOST_CORRUPTED = 200
-"""Recordings of a modality that are corrupted."""
+"""Recordings of a modality that are used with corruption."""
 
 _BINS = 15
 
@@ -47,50 +46,38 @@ LearnRules = Callable[[Mapping[str, Pool], NDArray[np.float32], int], Mapping[st
 
 @dataclass(frozen=True)
 class Score:
-    """Share of right answers over n."""
+    """Share of correct answers among n."""
 
-    accuracy: float
-    n: int
-
-
-@dataclass(frozen=True)
-class SubsetScore:
-    """A subset of modalities, fused."""
-
-    modalities: tuple[str, ...]
     accuracy: float
     n: int
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All of it.
+    """The result of an evaluation.
 
     Attributes:
-        modalities: each one alone.
-        subsets: each one fused, clean.
-        sources: per modality and source of recordings.
-        negatives: share of samples of none of the classes that were answered `unknown`.
-        tables: what is plain data already, by its key in the JSON file; see `to_json`.
+        modalities: each modality alone.
+        sources: by modality and source of recordings.
+        negatives: by modality, share of the samples of none of the classes with the answer `unknown`.
+        tables: plain data by its key in the JSON file; see `to_json`.
     """
 
     modalities: dict[str, Score]
-    subsets: list[SubsetScore]
     sources: dict[str, dict[str, Score]] = field(default_factory=dict)
     negatives: dict[str, Score] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; see `omnibind evaluate --json`.
+        """Plain data, as `omnibind evaluate --json` writes it.
 
-        Beside the scores: `conditions`, `sizes`, `kinds` and `subsets` (see `training.comparison`),
-        `retrieval` and `map` (see `training.space_map`), `calibration` by condition (`ece`, and `bins` of
-        confidence, accuracy and n), `confusion` (`labels`, and rows = truth of each modality and of all
-        corrupted sets).
+        Besides the scores: `conditions`, `sizes`, `kinds` and `subsets` (see `comparison`), `retrieval` and
+        `map` (see `space_map`), `calibration` by condition (`ece`, and `bins` of confidence, accuracy and n),
+        `confusion` (`labels`, and for each modality and for all corrupted sets a matrix whose rows are the
+        true class).
         """
         return {
             "modalities": {m: vars(s) for m, s in self.modalities.items()},
-            "subsets": [{**vars(s), "modalities": list(s.modalities)} for s in self.subsets],
             "sources": {m: {name: vars(s) for name, s in by.items()} for m, by in self.sources.items()},
             "negatives": {m: vars(s) for m, s in self.negatives.items()},
             **self.tables,
@@ -107,63 +94,72 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a bundle on recordings.
 
-    A recording that the signal checks refuse counts as a wrong answer of its modality, and is in no set.
+    A recording that fails the signal checks counts as a wrong answer of its modality and is in no set.
 
     Args:
-        learn_from: other recordings that nothing was trained on, for the rivals that are learned; without
-            any, adaptive fusion is compared with those that learn nothing.
+        learn_rules: trains fusion rules to compare with; None compares with rules without training.
+        learn_from: recordings for that, on which nothing was trained before.
+        seed: of the sets and their corruptions.
+
+    Raises:
+        BadRecording: a recording cannot be read.
+        BundleError: the bundle is corrupted.
     """
     bank = LabelBank.from_npz(bundle.labels_path.read_bytes(), str(bundle.labels_path))
     calibration = Calibration(**bundle.manifest.calibration.model_dump())
     order = bundle.manifest.fusion.modalities
     found = _by_modality(recordings, order)
     alone: dict[str, Pool] = {}
-    damaged: dict[str, Pool] = {}
-    others = _by_modality(learn_from, order)
-    rival_pools: dict[str, Pool] = {}
+    corrupted: dict[str, Pool] = {}
+    to_learn_from = _by_modality(learn_from, order)
+    learning: dict[str, Pool] = {}
     for modality, own in found.items():
         encoder = SensorEncoder.open(bundle, modality, modality)
-        embed, adaptor = _embedder(encoder), encoder.adaptor
-        alone[modality] = make_pool(embed, adaptor, own, bank.names, versions=0)
+        embed, preprocessor = _embedder(encoder), encoder.adaptor
+        alone[modality] = make_pool(embed, preprocessor, own, bank.names, versions=0)
         some = pick([r for r in own if r.label is not None], _MOST_CORRUPTED, seed)
         versions = comparison.STEPS * len(alone[modality].kinds)
         if some:
-            damaged[modality] = make_pool(embed, adaptor, some, bank.names, versions=versions, seed=seed)
-        if modality in others:
-            rival_pools[modality] = make_pool(
-                embed, adaptor, pick(others[modality], _MOST_CORRUPTED, seed), bank.names, seed=seed + 1
+            corrupted[modality] = make_pool(
+                embed, preprocessor, some, bank.names, versions=versions, seed=seed
+            )
+        if modality in to_learn_from:
+            learning[modality] = make_pool(
+                embed,
+                preprocessor,
+                pick(to_learn_from[modality], _MOST_CORRUPTED, seed),
+                bank.names,
+                seed=seed + 1,
             )
         encoder.close()
 
     scores = _Alone(found, alone, bank, calibration)
     rules = static_rules(bank.class_centres)
     rules["best single sensor"] = best_single(
-        bank.class_centres, {list(damaged).index(m): scores.modalities[m].accuracy for m in damaged}
+        bank.class_centres, {list(corrupted).index(m): scores.modalities[m].accuracy for m in corrupted}
     )
     static = tuple(rules)
-    if learn_rules is not None and set(rival_pools) >= set(damaged):
-        rules |= learn_rules({m: rival_pools[m] for m in damaged}, bank.class_centres, seed)
+    if learn_rules is not None and set(learning) >= set(corrupted):
+        rules |= learn_rules({m: learning[m] for m in corrupted}, bank.class_centres, seed)
 
     engine = bundle.load_fusion()
-    fuse = _fusion(engine.run, [order.index(m) for m in damaged], bundle.manifest.fusion.max_sensors, bank)
+    fuse = _fusion(engine.run, [order.index(m) for m in corrupted], bundle.manifest.fusion.max_sensors, bank)
     outcomes = comparison.compare(
-        {m: alone[m] for m in damaged},
-        damaged,
+        {m: alone[m] for m in corrupted},
+        corrupted,
         fuse,
         rules,
-        clean_per_class=EPISODES_PER_CLASS,
+        clean_per_class=SETS_PER_CLASS,
         bad_per_class=_BAD_PER_CLASS,
         seed=seed,
     )
     engine.close()
-    subsets = comparison.subset_table(outcomes)
     return Evaluation(
         scores.modalities,
-        [SubsetScore(tuple(s["modalities"]), s["accuracy"], s["n"]) for s in subsets],
         scores.sources,
         scores.negatives,
         {
-            "subsets": subsets,
+            "subsets": comparison.subset_table(outcomes),
             "conditions": comparison.condition_table(outcomes, static),
             "sizes": comparison.size_table(outcomes, seed),
             "kinds": comparison.kind_table(outcomes),
@@ -180,7 +176,7 @@ def evaluate(
 
 
 def _by_modality(recordings: Iterable[Recording], order: Sequence[str]) -> dict[str, list[Recording]]:
-    """In the order of the fusion model's ids; a modality it does not know is left out."""
+    """Recordings by modality in the order of the modality ids; unknown modalities are left out."""
     found: dict[str, list[Recording]] = {m: [] for m in order}
     for recording in recordings:
         if recording.modality in found:
@@ -198,7 +194,7 @@ def _embedder(encoder: SensorEncoder) -> Embed:
 
 
 class _Alone:
-    """Scores of each modality alone."""
+    """Scores of each modality by itself."""
 
     def __init__(
         self,
@@ -215,11 +211,11 @@ class _Alone:
             cosines, live = _similarity(pool.clean, bank), pool.quality[:, 0] > 0
             known = pool.labels != NO_LABEL
             answers = np.where(live, cosines.argmax(axis=1), NO_LABEL)
-            right = answers == pool.labels
-            self.modalities[modality] = _score(right[known])
+            correct = answers == pool.labels
+            self.modalities[modality] = _score(correct[known])
             of = np.array([r.source for r in found[modality]])
             self.sources[modality] = {
-                str(source): _score(right[known & (of == source)]) for source in dict.fromkeys(of[known])
+                str(source): _score(correct[known & (of == source)]) for source in dict.fromkeys(of[known])
             }
             if not known.all():
                 best = calibration.probabilities(cosines, 1).max(axis=1)
@@ -231,9 +227,14 @@ class _Alone:
 
 
 def _fusion(run: Callable[..., Any], ids: Sequence[int], max_sensors: int, bank: LabelBank) -> Fuse:
-    """The bundle's fusion, set by set, as the robot runs it."""
+    """The bundle's fusion, applied to one set at a time as on a robot.
 
-    def fuse(sets: Episodes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    Args:
+        run: of the fusion engine.
+        ids: modality id of each modality number of the sets.
+    """
+
+    def fuse(sets: SensorSets) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         count, n = sets.mask.shape
         inputs: dict[str, NDArray[Any]] = {
             "embeddings": np.zeros((max_sensors, sets.embeddings.shape[2]), np.float32),
@@ -258,13 +259,13 @@ def _fusion(run: Callable[..., Any], ids: Sequence[int], max_sensors: int, bank:
 
 
 def _similarity(vectors: NDArray[np.float32], bank: LabelBank) -> NDArray[np.float32]:
-    """Cosine of unit vectors [B, D] to the nearest centre of each class: [B, K]."""
+    """Cosines of unit vectors [B, D] to the nearest centre of each class, float32 [B, K]."""
     nearest: NDArray[np.float32] = np.einsum("bd,kcd->bkc", vectors, bank.centres, optimize=True).max(axis=2)
     return nearest
 
 
 def _reliability(outcomes: list[Outcomes], calibration: Calibration) -> dict[str, Any]:
-    """Expected calibration error of adaptive fusion, and what it is made of."""
+    """Expected calibration error of adaptive fusion, and its bins."""
     table = {}
     for condition in comparison.CONDITIONS:
         same = [o for o in outcomes if o.condition == condition and len(o.labels)]
@@ -277,14 +278,14 @@ def _reliability(outcomes: list[Outcomes], calibration: Calibration) -> dict[str
         for n in np.unique(live[live > 0]):
             probabilities[live == n] = calibration.probabilities(scores[live == n], int(n))
         probabilities[live == 0] = 1 / scores.shape[1]
-        confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+        confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
         where = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
         table[condition] = {
             "ece": round(expected_calibration_error(probabilities, labels, _BINS), 5),
             "bins": [
                 [
                     round(float(confidence[where == b].mean()), 4),
-                    round(float(right[where == b].mean()), 4),
+                    round(float(correct[where == b].mean()), 4),
                     int((where == b).sum()),
                 ]
                 for b in np.unique(where)
@@ -308,5 +309,5 @@ def _count(truth: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -
     return rows
 
 
-def _score(right: NDArray[np.bool_]) -> Score:
-    return Score(round(float(right.mean()), 4) if len(right) else 0.0, len(right))
+def _score(correct: NDArray[np.bool_]) -> Score:
+    return Score(round(float(correct.mean()), 4) if len(correct) else 0.0, len(correct))

@@ -1,7 +1,7 @@
-"""Rules of fusion compared set by set: every subset of modalities, clean, one sensor corrupted, one stuck.
+"""Comparison of fusion rules: every subset of modalities, clean, with one sensor corrupted, with one stuck.
 
-The same sets are judged under every condition and by every rule, so that differences are paired. A set counts
-where the bad sensor gets past the signal checks and another one is live: what they refuse harms no rule.
+The same sets are judged by every rule, so that differences are paired. A set with a bad sensor counts only if
+that sensor passes the signal checks and another one is live; what fails the checks affects no rule.
 """
 
 from __future__ import annotations
@@ -17,35 +17,37 @@ from rich.progress import track
 
 from omnibind_ros.host.evaluation.pools import Pool
 from omnibind_ros.host.evaluation.rules import Rule
-from omnibind_ros.host.evaluation.sensor_sets import Episodes, SubsetDraw, draw_subset
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets, SubsetDraw, draw_subset
 
 ADAPTIVE = "adaptive fusion"
 CONDITIONS = ("clean", "corrupted", "stuck")
 LEAST_FOR_STUCK = 3
-"""Of two sensors that contradict each other nobody can say which one is stuck."""
+"""Smallest set with a stuck sensor: which of two contradictory sensors is stuck cannot be known."""
 
 STEPS = 5
-"""Strengths of corruption are reported in that many bins over 0 to 1."""
+"""Bins over the strength of corruption, 0 to 1."""
 
-Fuse = Callable[[Episodes], tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""Sets -> scores [B, K] and weights [B, N] of adaptive fusion."""
+Fuse = Callable[[SensorSets], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Adaptive fusion: sensor sets -> scores float32 [B, K] and weights float32 [B, N]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What became of B sets under one condition.
+    """Answers to B sets of one subset of modalities under one condition.
 
     Attributes:
-        subset: the modalities.
-        condition: one of `CONDITIONS`; bad, kind: the bad sensor's modality and corruption, "" if clean.
-        labels, answers: int64 [B], the truth and what adaptive fusion answered.
-        right: by rule, bool [B].
+        subset: the n modalities.
+        condition: one of `CONDITIONS`.
+        bad, kind: modality and corruption of the bad sensor; "" if all are clean.
+        labels, answers: int64 [B], the true class and the answer of adaptive fusion.
+        correct: by rule, bool [B].
         scores: float32 [B, K], of adaptive fusion.
-        live: int64 [B], how many sensors the checks let pass.
-        strength, share: float32 [B], of the corruption, and the bad sensor's weight times the number of live
-            sensors: 1 is its equal share.
-        rows: int64 [B, n], the recordings; moments: str [B], that of a true pair, else "".
-        drawn: sets before those were left out that do not count.
+        live: int64 [B], number of live sensors.
+        strength: float32 [B], of the corruption.
+        share: float32 [B], the bad sensor's weight times the number of live sensors; 1 is an equal share.
+        rows: int64 [B, n], the recording of each sensor.
+        moments: str [B], the moment of a true pair, else "".
+        drawn: number of sets including those that do not count.
     """
 
     subset: tuple[str, ...]
@@ -54,7 +56,7 @@ class Outcomes:
     kind: str
     labels: NDArray[np.int64]
     answers: NDArray[np.int64]
-    right: dict[str, NDArray[np.bool_]]
+    correct: dict[str, NDArray[np.bool_]]
     scores: NDArray[np.float32]
     live: NDArray[np.int64]
     strength: NDArray[np.float32]
@@ -74,16 +76,17 @@ def compare(
     bad_per_class: int,
     seed: int,
 ) -> list[Outcomes]:
-    """Judge every subset under every condition.
+    """Apply every rule to every subset under every condition.
 
     Args:
-        pools: by modality, in the order of the ids that `fuse` and `rules` know, for clean sets.
-        corrupted: the same modalities, with corrupted versions.
+        pools: for clean sets, by modality in the order of the modality ids of `fuse` and `rules`.
+        corrupted: for sets with a bad sensor; the same modalities, with corrupted versions.
+        clean_per_class, bad_per_class: sets per subset and class; bad ones also per sensor and corruption.
     """
     subsets = [s for n in range(1, len(pools) + 1) for s in combinations(pools, n)]
     outcomes = []
     for subset in track(subsets, "fusing every subset", transient=True):
-        # A seed of its own for each subset: adding a modality leaves the others' sets as they were.
+        # A seed per subset: another modality in the pools does not change the sets of the others.
         rng = np.random.default_rng([seed, *(ord(c) for c in "+".join(subset))])
         draw = draw_subset(pools, subset, clean_per_class, rng)
         if draw is None:
@@ -104,7 +107,7 @@ def compare(
 
 
 def _judge(
-    sets: Episodes,
+    sets: SensorSets,
     draw: SubsetDraw,
     subset: tuple[str, ...],
     condition: str,
@@ -119,9 +122,9 @@ def _judge(
         sets, rows, moments = sets.where(counts), rows[counts], moments[counts]
     scores, weights = fuse(sets)
     answers = scores.argmax(axis=1) if len(sets) else np.zeros(0, np.int64)
-    right = {ADAPTIVE: answers == sets.labels}
+    correct = {ADAPTIVE: answers == sets.labels}
     for name, rule in rules.items():
-        right[name] = rule(sets).argmax(axis=1) == sets.labels if len(sets) else np.zeros(0, bool)
+        correct[name] = rule(sets).argmax(axis=1) == sets.labels if len(sets) else np.zeros(0, bool)
     live = sets.mask.sum(axis=1).astype(np.int64)
     column = sensor or 0
     return Outcomes(
@@ -131,7 +134,7 @@ def _judge(
         kind,
         sets.labels,
         answers,
-        right,
+        correct,
         scores,
         live,
         sets.strength[:, column],
@@ -146,17 +149,19 @@ def _judge(
 
 
 def accuracies(outcomes: Iterable[Outcomes]) -> dict[str, float]:
-    """Share of right answers by rule; empty without any set."""
+    """Accuracy by rule; empty if there is no set."""
     found = [o for o in outcomes if len(o.labels)]
     if not found:
         return {}
-    return {rule: _rounded(np.concatenate([o.right[rule] for o in found]).mean()) for rule in found[0].right}
+    return {
+        rule: _rounded(np.concatenate([o.correct[rule] for o in found]).mean()) for rule in found[0].correct
+    }
 
 
 def subset_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
-    """A row per subset: accuracy by rule under each condition, and under each kind of corruption.
+    """A row per subset: accuracy by rule under each condition and each kind of corruption.
 
-    `pairs` says that its sets are true pairs, one moment each, and not merely of one class.
+    `pairs` is true if all of its sets are true pairs, each of one moment.
     """
     table = []
     for subset in dict.fromkeys(o.subset for o in outcomes):
@@ -164,7 +169,7 @@ def subset_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
         clean = next(o for o in own if o.condition == "clean")
         row: dict[str, Any] = {
             "modalities": list(subset),
-            "accuracy": _rounded(clean.right[ADAPTIVE].mean()),
+            "accuracy": _rounded(clean.correct[ADAPTIVE].mean()),
             "n": len(clean.labels),
             "pairs": bool((clean.moments != "").all()),
         }
@@ -181,12 +186,12 @@ def subset_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
 
 
 def condition_table(outcomes: list[Outcomes], static: Collection[str]) -> dict[str, Any]:
-    """Subsets of two or more (stuck: three or more): accuracy by rule, every set weighing the same.
+    """Accuracy by rule over all subsets of two or more modalities; every set has the same weight.
 
-    `cut` is the share of the errors of the best rule that learns nothing which adaptive fusion does not make.
+    `cut` is the relative reduction of errors by adaptive fusion, compared with the best static rule.
 
     Args:
-        static: names of the rules that learn nothing.
+        static: names of the rules without training.
     """
     table = {}
     for condition in CONDITIONS:
@@ -207,13 +212,13 @@ def condition_table(outcomes: list[Outcomes], static: Collection[str]) -> dict[s
 
 
 def kind_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
-    """A row per kind of corruption: accuracy by rule, what the checks refused, what weight was left to it."""
+    """A row per kind of corruption: accuracy by rule, and by strength; share of sets that fail the checks."""
     table = []
     keys = dict.fromkeys((o.bad, o.kind) for o in outcomes if o.condition == "corrupted")
     for bad, kind in keys:
         same = [o for o in outcomes if (o.bad, o.kind) == (bad, kind)]
         strength, share = (np.concatenate([getattr(o, name) for o in same]) for name in ("strength", "share"))
-        right = {rule: np.concatenate([o.right[rule] for o in same]) for rule in same[0].right}
+        correct = {rule: np.concatenate([o.correct[rule] for o in same]) for rule in same[0].correct}
         step = np.minimum((strength * STEPS).astype(int), STEPS - 1)
         table.append(
             {
@@ -228,7 +233,7 @@ def kind_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
                         "n": int((step == s).sum()),
                         "share": _rounded(share[step == s].mean()),
                         "accuracy": {
-                            rule: _rounded(values[step == s].mean()) for rule, values in right.items()
+                            rule: _rounded(values[step == s].mean()) for rule, values in correct.items()
                         },
                     }
                     for s in range(STEPS)
@@ -240,11 +245,11 @@ def kind_table(outcomes: list[Outcomes]) -> list[dict[str, Any]]:
 
 
 def size_table(outcomes: list[Outcomes], seed: int, replicates: int = 400) -> list[dict[str, Any]]:
-    """Clean sets by number of modalities: accuracy by rule, and adaptive fusion minus the best other one.
+    """Clean sets by number of modalities: accuracy by rule, and adaptive fusion minus the best other rule.
 
-    The interval is of a paired bootstrap over recordings (Efron 1979): recordings of each modality are drawn
-    with replacement, and a set counts as often as all of its recordings together were drawn; where sets are
-    true pairs, moments are drawn.
+    The 95 % interval comes from a paired bootstrap over recordings (Efron 1979): recordings of each modality
+    are drawn with replacement, and the weight of a set is the product of how often its recordings were drawn.
+    Where sets are true pairs, moments are drawn instead.
     """
     clean = [o for o in outcomes if o.condition == "clean"]
     table = []
@@ -252,7 +257,7 @@ def size_table(outcomes: list[Outcomes], seed: int, replicates: int = 400) -> li
         same = [o for o in clean if len(o.subset) == size]
         scores = accuracies(same)
         rival = max((rule for rule in scores if rule != ADAPTIVE), key=lambda rule: scores[rule])
-        gaps = [o.right[ADAPTIVE].astype(float) - o.right[rival] for o in same]
+        gaps = [o.correct[ADAPTIVE].astype(float) - o.correct[rival] for o in same]
         low, high = _bootstrap(same, gaps, np.random.default_rng([seed, size]), replicates)
         table.append(
             {

@@ -1,8 +1,8 @@
-"""Episodes for fusion: sets of sensors that show the same class, drawn from recordings of every modality.
+"""Sensor sets: recordings of several sensors that show the same class, to train and judge fusion on.
 
-Where recordings have true pairs, a set is of one moment. There are none in data that is aligned by class
-only: a set is then put together by drawing one recording per sensor from the same class. Some sensors are
-corrupted on the raw level, some are stuck on what they saw before (a recording of another class).
+Where recordings have true pairs, a set is of one moment. Data that is aligned by class only has none; a set
+then combines one recording per sensor, drawn from the same class. Some sensors of a set are bad: corrupted on
+the raw level, or stuck (they show a recording of another class, as if it were from before).
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ _ABSENT = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Episodes:
+class SensorSets:
     """A batch of B sets, padded to N sensors.
 
     Attributes:
-        embeddings: float32 [B, N, D]; evidence, quality, mask: float32 [B, N]; modality: int64 [B, N].
+        embeddings: float32 [B, N, D], unit norm; zero where `mask` is 0.
+        evidence, quality: float32 [B, N].
+        modality: int64 [B, N], modality id.
+        mask: float32 [B, N], 1 for a live sensor.
         labels: int64 [B].
-        bad: bool [B, N], the corrupted or stuck sensors.
-        strength: float32 [B, N] of the corruption; 0 where there is none.
+        bad: bool [B, N], the corrupted and stuck sensors.
+        strength: float32 [B, N], of the corruption; 0 where there is none.
     """
 
     embeddings: NDArray[np.float32]
@@ -41,19 +44,14 @@ class Episodes:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Episodes:
-        """Some of the sets."""
-        return Episodes(**{name: values[keep] for name, values in vars(self).items()})
-
-
-def join(parts: Sequence[Episodes]) -> Episodes:
-    """Batches of sets of the same size, one after the other."""
-    return Episodes(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])})
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> SensorSets:
+        """A batch of some of the sets."""
+        return SensorSets(**{name: values[keep] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True, eq=False)
 class _Draw:
-    """Which version of which recording each sensor shows: all int64 [B, N], modality `_ABSENT` = none."""
+    """Version and recording of each sensor, all int64 [B, N]; `_ABSENT` as modality pads a set."""
 
     labels: NDArray[np.int64]
     modality: NDArray[np.int64]
@@ -62,7 +60,7 @@ class _Draw:
     bad: NDArray[np.bool_]
 
 
-def draw_episodes(
+def draw_sets(
     pools: Mapping[str, Pool],
     count: int,
     max_sensors: int,
@@ -72,18 +70,20 @@ def draw_episodes(
     stuck_share: float = 0.2,
     generic_share: float = 0.1,
     repeat_share: float = 0.3,
-) -> Episodes:
-    """Draw `count` sets of one class each, of random modalities.
+) -> SensorSets:
+    """Draw `count` sets of one class each and of random modalities.
 
-    A set is of the moment that its first healthy sensor shows, as far as the others saw it. A second sensor
-    of the same modality shows another recording of the class: that moment's would agree with itself.
+    Where pairs allow, all sensors of a set show the moment of its first healthy sensor. A second sensor of
+    the same modality shows another recording of the class, because the same recording would agree with
+    itself.
 
     Args:
-        pools: by modality, in the order of the fusion model's ids.
-        bad_share: episodes in which at least one of two or more sensors is bad, up to half of them.
-        stuck_share: of the bad sensors, how many are stuck rather than corrupted.
-        generic_share: sensors whose modality is hidden behind the generic id, so that it learns too.
-        repeat_share: episodes in which a modality may occur more than once.
+        pools: by modality, in the order of the modality ids.
+        max_sensors: size N of the largest set.
+        bad_share: share of the sets of two or more sensors in which one to half of the sensors are bad.
+        stuck_share: share of the bad sensors that are stuck; the others are corrupted.
+        generic_share: share of the sensors that get the generic modality id, so that it is trained as well.
+        repeat_share: share of the sets in which a modality may occur more than once.
     """
     rows_of = _rows_by_class(pools)
     able = np.array([[bool(len(rows)) for rows in by_class] for by_class in rows_of])  # [M, K]
@@ -106,18 +106,21 @@ def draw_episodes(
             if here.any():
                 row[here] = rows[rng.integers(len(rows), size=here.sum())]
     row = _of_one_moment(_Moments(pools), modality, row, stuck)
-    episodes = _gather(list(pools.values()), _Draw(labels, modality, row, version, bad))
-    episodes.modality[rng.random(bad.shape) < generic_share] = len(pools)
-    return episodes
+    sets = _gather(list(pools.values()), _Draw(labels, modality, row, version, bad))
+    sets.modality[rng.random(bad.shape) < generic_share] = len(pools)
+    return sets
 
 
 def draw_subset(
     pools: Mapping[str, Pool], subset: Sequence[str], per_class: int, rng: np.random.Generator
 ) -> SubsetDraw | None:
-    """Sets of exactly these modalities, `per_class` of each class that all have; None if there is none.
+    """Draw sets of exactly these modalities, `per_class` of each class that all of them have.
 
-    Of a class of which all saw the same moments, a set is one of them. Each is shown at most once, since it
-    would be the same set again, so there may be fewer than `per_class`.
+    Where all modalities recorded the same moments of a class, each of its sets is one moment. A moment is
+    used once, because it would give the same set again, so there may be fewer than `per_class` sets.
+
+    Returns:
+        None if the modalities have no class in common.
     """
     chosen = {m: pools[m] for m in subset}
     rows_of, seen = _rows_by_class(chosen), _Moments(chosen)
@@ -150,12 +153,15 @@ def draw_subset(
 
 @dataclass(frozen=True, eq=False)
 class SubsetDraw:
-    """The same sets, clean or with one of their sensors bad: what is compared is paired.
+    """B sets that are shown clean or with one sensor bad, so that comparisons are paired.
 
     Attributes:
-        pools: of the n modalities, whose ids are `ids` [n].
-        labels: [B]; rows: [B, n], which recording each sensor shows.
-        moments: str [B], the moment that all of them show; "" is put together by class.
+        pools: of the n modalities.
+        ids: int64 [n], their modality ids.
+        labels: int64 [B].
+        rows: int64 [B, n], the recording of each sensor.
+        moments: str [B], the moment that all sensors show; "" if the set is combined by class.
+        rows_of: rows of each modality and class that pass the signal checks.
     """
 
     pools: Sequence[Pool]
@@ -165,14 +171,14 @@ class SubsetDraw:
     moments: NDArray[np.str_]
     rows_of: list[list[NDArray[np.int64]]]
 
-    def clean(self) -> Episodes:
-        """Nothing is wrong."""
+    def clean(self) -> SensorSets:
+        """The sets with all sensors healthy."""
         return self._gather(self.rows, np.zeros_like(self.rows), None, False)
 
-    def corrupted(self, sensor: int, kind: int, rng: np.random.Generator) -> Episodes:
-        """Sensor number `sensor` suffers from corruption `kind` (see `Pool.kind`), at any strength.
+    def corrupted(self, sensor: int, kind: int, rng: np.random.Generator) -> SensorSets:
+        """The sets with corruption `kind` (see `Pool.kind`), at any strength, of sensor number `sensor`.
 
-        A recording without such a version is shown as it is, and is not `bad`.
+        A recording without such a version is shown as it is and is not `bad`.
         """
         pool, version = self.pools[sensor], np.zeros_like(self.rows)
         of_kind = pool.kind[self.rows[:, sensor]] == kind  # [B, V]
@@ -180,8 +186,8 @@ class SubsetDraw:
         version[:, sensor] = lottery.argmax(axis=1)
         return self._gather(self.rows, version, sensor, of_kind.any(axis=1))
 
-    def stuck(self, sensor: int, rng: np.random.Generator) -> Episodes:
-        """Sensor number `sensor` still shows a recording of another class."""
+    def stuck(self, sensor: int, rng: np.random.Generator) -> SensorSets:
+        """The sets with sensor number `sensor` showing a recording of another class."""
         rows, of = self.rows.copy(), self.rows_of[sensor]
         able = np.array([bool(len(r)) for r in of])
         shown = _another_class(able[None], np.zeros((len(rows), 1), np.int64), self.labels, rng)[:, 0]
@@ -196,18 +202,18 @@ class SubsetDraw:
         version: NDArray[np.int64],
         sensor: int | None,
         bad: NDArray[np.bool_] | bool,
-    ) -> Episodes:
+    ) -> SensorSets:
         is_bad = np.zeros(rows.shape, bool)
         if sensor is not None:
             is_bad[:, sensor] = bad
         local = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
-        episodes = _gather(self.pools, _Draw(self.labels, local, rows, version, is_bad))
-        episodes.modality[:] = self.ids
-        return episodes
+        sets = _gather(self.pools, _Draw(self.labels, local, rows, version, is_bad))
+        sets.modality[:] = self.ids
+        return sets
 
 
 def _rows_by_class(pools: Mapping[str, Pool]) -> list[list[NDArray[np.int64]]]:
-    """Rows of each modality and class, of recordings that the signal checks let pass."""
+    """Rows of each modality and class, of recordings that pass the signal checks."""
     classes = 1 + max((int(p.labels.max(initial=NO_LABEL)) for p in pools.values()), default=NO_LABEL)
     return [
         [np.flatnonzero((p.labels == k) & (p.quality[:, 0] > 0)) for k in range(classes)]
@@ -216,16 +222,16 @@ def _rows_by_class(pools: Mapping[str, Pool]) -> list[list[NDArray[np.int64]]]:
 
 
 class _Moments:
-    """Which recordings, of those that the signal checks let pass, are of one moment.
+    """The P moments, and their recordings that pass the signal checks.
 
     Attributes:
-        names, labels: str [P] and int64 [P], the moments and what they show.
-        row: int64 [M, P], each modality's recording; -1 = it has none.
-        of: for each modality int64 [N], the moment of each recording; -1 = of none.
+        names, labels: str [P] and int64 [P].
+        row: int64 [M, P], the recording of each modality; -1 if it has none.
+        of: for each modality int64 [N], the moment of each recording; -1 if it has none.
     """
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
-        # One moment of two labels, which `omnibind data check` calls a contradiction, is two.
+        # A moment with two labels, which `omnibind data check` reports, counts as two moments.
         live = [
             np.flatnonzero((p.pairs != "") & (p.labels != NO_LABEL) & (p.quality[:, 0] > 0))
             for p in pools.values()
@@ -249,7 +255,7 @@ class _Moments:
 def _of_one_moment(
     seen: _Moments, modality: NDArray[np.int64], row: NDArray[np.int64], stuck: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Rows [B, N] as drawn, or of the moment that the set's first healthy sensor shows."""
+    """Rows int64 [B, N] of the moment of each set's first healthy sensor; where there are none, as drawn."""
     if not len(seen.names):
         return row
     moment = np.full(row.shape, -1)
@@ -267,9 +273,13 @@ def _of_one_moment(
 def _choose_modalities(
     able: NDArray[np.bool_], most: int, repeat_share: float, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """able [B, M] -> modality [B, most], padded with `_ABSENT`."""
+    """Modalities int64 [B, most] of each set, padded with `_ABSENT`.
+
+    Args:
+        able: bool [B, M], the modalities that have the class.
+    """
     count, modalities = able.shape
-    # Without repeats: the first few of a random order in which those that lack the class come last.
+    # Without repeats: the first few in a random order; modalities that lack the class come last.
     order = np.argsort(rng.random(able.shape) + ~able, axis=1)[:, :most]
     size = 1 + (rng.random(count) * np.minimum(able.sum(axis=1), most)).astype(np.int64)
     once = np.full((count, most), _ABSENT)
@@ -285,7 +295,7 @@ def _choose_modalities(
 def _choose_bad(
     sizes: NDArray[np.int64], most: int, bad_share: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """At most half of the sensors of a set, none of a single one; sensors fill a set from the left."""
+    """bool [B, most]: up to half of the sensors of sets of two or more; sensors fill a set from the left."""
     several = (sizes >= 2) & (rng.random(len(sizes)) < bad_share)
     number = np.where(several, 1 + (rng.random(len(sizes)) * (sizes // 2)).astype(np.int64), 0)
     lottery = rng.random((len(sizes), most)) + (np.arange(most) >= sizes[:, None])
@@ -297,15 +307,19 @@ def _choose_bad(
 def _another_class(
     able: NDArray[np.bool_], modality: NDArray[np.int64], labels: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """A class that the modality [B, N] has, other than the label where it can be; able is [M, K]."""
+    """A class int64 [B, N] that the modality has, other than the label if possible.
+
+    Args:
+        able: bool [M, K], the classes that each modality has.
+    """
     lottery = rng.random((*modality.shape, able.shape[1])) * able[modality]
     lottery[np.arange(len(labels)), :, labels] *= 1e-6
     return np.asarray(lottery.argmax(axis=2))
 
 
-def _gather(pools: Sequence[Pool], draw: _Draw) -> Episodes:
+def _gather(pools: Sequence[Pool], draw: _Draw) -> SensorSets:
     shape = draw.modality.shape
-    episodes = Episodes(
+    sets = SensorSets(
         np.zeros((*shape, pools[0].embeddings.shape[2]), np.float32),
         np.zeros(shape, np.float32),
         np.zeros(shape, np.float32),
@@ -318,12 +332,12 @@ def _gather(pools: Sequence[Pool], draw: _Draw) -> Episodes:
     for m, pool in enumerate(pools):
         here = draw.modality == m
         row, version = draw.row[here], draw.version[here]
-        episodes.embeddings[here] = pool.embeddings[row, version]
-        episodes.evidence[here] = pool.evidence[row, version]
-        episodes.quality[here] = pool.quality[row, version]
-        episodes.strength[here] = pool.strength[row, version]
-    # What the signal checks refuse never reaches fusion.
-    episodes.mask[:] = (draw.modality != _ABSENT) & (episodes.quality > 0)
-    refused = episodes.mask == 0
-    episodes.embeddings[refused], episodes.evidence[refused] = 0.0, 0.0
-    return episodes
+        sets.embeddings[here] = pool.embeddings[row, version]
+        sets.evidence[here] = pool.evidence[row, version]
+        sets.quality[here] = pool.quality[row, version]
+        sets.strength[here] = pool.strength[row, version]
+    # What fails the signal checks never reaches fusion.
+    sets.mask[:] = (draw.modality != _ABSENT) & (sets.quality > 0)
+    refused = sets.mask == 0
+    sets.embeddings[refused], sets.evidence[refused] = 0.0, 0.0
+    return sets

@@ -1,4 +1,4 @@
-"""Everything a robot needs, written as one folder: models, label bank, manifest with checksums."""
+"""Writes a bundle: models, label bank, and a manifest with checksums, in one folder."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _SIMULATED = {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """A student (with its evidence head) and the adaptor whose preprocessing it was trained on."""
+    """A student with its evidence head, and the preprocessing that it was trained with."""
 
     student: nn.Module
-    adaptor: Preprocessor
+    preprocessor: Preprocessor
     metrics: dict[str, Any]
 
 
@@ -49,11 +49,12 @@ def write_bundle(
     trained_on: str,
     metrics: Mapping[str, Any],
 ) -> Bundle:
-    """Write a bundle and read it back; an older one in its place is replaced only when the new one is whole.
+    """Write a bundle and load it. An older one is replaced only after the new one has been loaded.
 
     Args:
-        encoders: by modality, in the order of the fusion model's ids.
-        centres: float32 [K, D], one centre a label.
+        encoders: by modality, in the order of the modality ids.
+        centres: float32 [K, D], one centre per label.
+        max_sensors: rows of the exported fusion step.
         trained_on: `all`, or the split that the students were trained on.
         metrics: measured on held-back recordings, for the manifest.
     """
@@ -97,17 +98,17 @@ def write_bundle(
 
 def _write_encoder(folder: Path, modality: str, trained: TrainedEncoder) -> dict[str, Any]:
     file = f"{modality}.fp32.onnx"
-    shape = trained.adaptor.input_shape
+    shape = trained.preprocessor.input_shape
     export_student(trained.student, shape, modality, folder / file)
     return {
         "precisions": {"fp32": BundleFile.describe(folder, file)},
         "input": {"name": modality, "shape": list(shape), "dtype": "float32"},
-        "preprocessing": _preprocessing(modality, trained.adaptor),
+        "preprocessing": _preprocessing(modality, trained.preprocessor),
         "metrics": trained.metrics,
     }
 
 
-def _preprocessing(modality: str, adaptor: Preprocessor) -> dict[str, Any]:
-    """The constants of a modality as JSON has them, and whose adaptor it has if it is not built in."""
-    constants = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(adaptor.format).items()}
-    return constants if adaptor.modality == modality else {"adaptor": adaptor.modality, **constants}
+def _preprocessing(modality: str, preprocessor: Preprocessor) -> dict[str, Any]:
+    """The constants of a modality; for a custom one also its built-in modality, as `adaptor`."""
+    constants = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(preprocessor.format).items()}
+    return constants if preprocessor.modality == modality else {"adaptor": preprocessor.modality, **constants}

@@ -1,4 +1,4 @@
-"""How good is one encoder on a set of prepared inputs? What calibration and the search for a policy ask."""
+"""Accuracy of one encoder on prepared inputs, for the choice and the measurement of precisions."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ERRORS_ONLY = 3
 
 @dataclass(frozen=True, eq=False)
 class PreparedInputs:
-    """Recordings of one modality as its encoder takes them; those of quality 0 are counted but left out.
+    """Model inputs of recordings of one modality; those of quality 0 are counted and left out.
 
     Attributes:
-        inputs: each with a batch axis of 1.
-        labels: the label of each, None for none of the labels.
-        refused: recordings with a label that the signal checks refused: wrong answers.
-        split: where they come from, e.g. `dev`.
+        inputs: model inputs, each with a batch axis of 1.
+        labels: the label of each; None for none of the labels.
+        refused: labelled recordings that fail the signal checks; they count as wrong answers.
+        split: of the recordings, e.g. `dev`, or `simulated`.
     """
 
     inputs: list[NDArray[Any]]
@@ -37,7 +37,7 @@ class PreparedInputs:
 
     @property
     def sha256(self) -> str:
-        """Of all inputs, so that it can be told whether a calibration was done on the same ones."""
+        """Checksum of all inputs, to compare the inputs of two calibrations."""
         digest = hashlib.sha256()
         for one in self.inputs:
             digest.update(one.tobytes())
@@ -45,21 +45,21 @@ class PreparedInputs:
 
     @property
     def n(self) -> int:
-        """Recordings with a label."""
+        """Number of labelled recordings."""
         return sum(label is not None for label in self.labels) + self.refused
 
 
 def prepare_inputs(
-    recordings: Sequence[Recording], adaptor: Preprocessor, split: str, at_most: int | None = None
+    recordings: Sequence[Recording], preprocessor: Preprocessor, split: str, at_most: int | None = None
 ) -> PreparedInputs:
-    """Read, check and preprocess recordings, or `at_most` of them, drawn evenly."""
+    """Read, check and preprocess recordings, or `at_most` of them at even distances."""
     if at_most is not None and len(recordings) > at_most:
         recordings = [recordings[i] for i in np.linspace(0, len(recordings) - 1, at_most).astype(int)]
     inputs, labels, refused = [], [], 0
     for recording in recordings:
         raw = recording.load()
-        if adaptor.check(raw).quality > 0:
-            inputs.append(adaptor.prepare(raw))
+        if preprocessor.check(raw).quality > 0:
+            inputs.append(preprocessor.prepare(raw))
             labels.append(recording.label)
         elif recording.label is not None:
             refused += 1
@@ -67,8 +67,10 @@ def prepare_inputs(
 
 
 def embed(model: ModelProto, inputs: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    """float32 [N,D]: unit embeddings of a model on the CPU, which has no float16: it computes such layers in
-    float32, with weights of float16."""
+    """Embeddings of a model on the CPU, float32 [N, D] of unit norm.
+
+    CPUs have no float16: such layers are computed in float32 with float16 weights.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
@@ -80,8 +82,8 @@ def embed(model: ModelProto, inputs: Sequence[NDArray[Any]]) -> NDArray[np.float
     return np.concatenate([session.run(["embedding"], {name: one})[0] for one in inputs])
 
 
-def right(embeddings: NDArray[np.float32], of: PreparedInputs, labels: LabelBank) -> NDArray[np.bool_]:
-    """bool [of.n]: recordings with a label whose nearest class centre is that label."""
+def correct(embeddings: NDArray[np.float32], of: PreparedInputs, labels: LabelBank) -> NDArray[np.bool_]:
+    """bool [of.n]: whether the class centre nearest to each labelled recording is that of its label."""
     answers = [
         label == labels.names[int(labels.similarity(vector).argmax())]
         for vector, label in zip(embeddings, of.labels, strict=True)
@@ -91,6 +93,6 @@ def right(embeddings: NDArray[np.float32], of: PreparedInputs, labels: LabelBank
 
 
 def error(embeddings: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
-    """Mean of 1 - cosine between two lists of unit embeddings: 0 is the same, finer than any accuracy."""
+    """Mean of 1 - cosine between corresponding unit embeddings, a finer measure than accuracy."""
     cosines = np.einsum("ij,ij->i", embeddings.astype(np.float64), reference.astype(np.float64))
     return float(np.mean(1.0 - cosines))

@@ -14,7 +14,7 @@ from omnibind_ros.host.evaluation.bundle_evaluation import evaluate
 from omnibind_ros.host.export.bundle_writer import TrainedEncoder, write_bundle
 from omnibind_ros.host.training.fusion import FusionPlan
 from omnibind_ros.host.training.learned_rules import learn_rules
-from omnibind_ros.host.training.run import TrainingRun
+from omnibind_ros.host.training.run import Stage, TrainingRun
 
 
 def evaluate_run(run: TrainingRun) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def evaluate_run(run: TrainingRun) -> dict[str, Any]:
     return result
 
 
-def export_run(run: TrainingRun, folder: Path, stage: str, metrics: dict[str, Any]) -> Bundle:
+def export_run(run: TrainingRun, folder: Path, stage: Stage, metrics: dict[str, Any]) -> Bundle:
     """Write the bundle of a run, training first what is missing.
 
     Args:
@@ -47,7 +47,7 @@ def export_run(run: TrainingRun, folder: Path, stage: str, metrics: dict[str, An
     fusion, calibration = run.fusion()
     by_modality = metrics.get("modalities", {})
     encoders = {
-        m: TrainedEncoder(run.encoder(m, stage), run.recipe.adaptor(m), by_modality.get(m, {}))
+        m: TrainedEncoder(run.encoder(m, stage), run.recipe.preprocessor(m), by_modality.get(m, {}))
         for m in run.recipe.modalities
     }
     return write_bundle(
@@ -56,7 +56,7 @@ def export_run(run: TrainingRun, folder: Path, stage: str, metrics: dict[str, An
         run.space,
         encoders,
         fusion,
-        run.anchors.centres,
+        run.centres,
         calibration,
         max_sensors=FusionPlan().max_sensors,
         trained_on="all" if stage == "final" else "train",

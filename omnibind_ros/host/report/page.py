@@ -1,7 +1,7 @@
-"""A run's figures as one page: one HTML file, no script, no network, readable in light and dark.
+"""The report of a run: one HTML file without scripts or network access, for light and dark screens.
 
-Reads what `omnibind evaluate --json` writes and what `omnibind ablate` has left in the run's folder; either
-may be missing.
+It shows the scores that `omnibind evaluate --json` writes and the tables of `omnibind ablate`; either may be
+missing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from omnibind_ros.host.evaluation.comparison import ADAPTIVE
 from omnibind_ros.host.report import charts
 from omnibind_ros.host.training.ablation_table import FULL
 
-Scores = Mapping[str, Any]
+Json = Mapping[str, Any]
 
 _CONDITIONS = {
     "clean": "all sensors healthy",
@@ -24,20 +24,20 @@ _CONDITIONS = {
 _COMPARED = (ADAPTIVE, "mean of probabilities", "mean of embeddings")
 
 
-def report_page(name: str, scores: Scores | None, ablations: Sequence[Scores] = ()) -> str:
-    """The page.
+def report_page(name: str, scores: Json | None, ablations: Sequence[Json] = ()) -> str:
+    """The HTML text of the page.
 
     Args:
         name: of the run or bundle.
-        scores: an evaluation; see `Evaluation.to_json`.
-        ablations: see `ablation_table.tables`.
+        scores: result of `Evaluation.to_json`; None if there is none.
+        ablations: results of `ablation_table.tables`.
     """
     sections = [] if scores is None else [section(scores) for section in _EVALUATED]
     sections += [_ablation(ablation) for ablation in ablations]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(name)}: how good is it?</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>{escape(name)}: evaluation</title><style>{_STYLE}</style></head><body><main>"
         f"<h1>{escape(name)}</h1>{''.join(sections)}</main></body></html>\n"
     )
 
@@ -56,7 +56,7 @@ def _grid(figures: Iterable[tuple[str, str]]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are HTML already; the first column is text, the others are numbers."""
+    """A table; cells are HTML."""
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -70,14 +70,14 @@ def _error(accuracy: float, digits: int = 2) -> str:
     return _percent(1 - accuracy, digits)
 
 
-def _headline(scores: Scores) -> str:
+def _headline(scores: Json) -> str:
     tiles = []
     for condition, words in _CONDITIONS.items():
         found = scores.get("conditions", {}).get(condition)
         if found:
             static = found["best_static"]
             rival = f"{static}: {_error(found['accuracy'][static])} %"
-            tiles.append((_error(found["accuracy"][ADAPTIVE]) + " %", f"wrong, {words}", rival))
+            tiles.append((_error(found["accuracy"][ADAPTIVE]) + " %", f"error, {words}", rival))
     ece = scores.get("calibration", {}).get("clean", {}).get("ece")
     if ece is not None:
         bad = scores["calibration"].get("corrupted", {}).get("ece")
@@ -91,14 +91,14 @@ def _headline(scores: Scores) -> str:
     return f'<div class="tiles">{inner}</div>'
 
 
-def _rules(scores: Scores) -> str:
+def _rules(scores: Json) -> str:
     conditions = scores.get("conditions", {})
     figures = []
     for condition, words in _CONDITIONS.items():
         if condition not in conditions:
             continue
         errors = {rule: 1 - a for rule, a in conditions[condition]["accuracy"].items()}
-        # One rule that fails outright must not squeeze the others into a pixel.
+        # A rule with very many errors must not make the bars of the others too short to compare.
         ranked = sorted(errors.values())
         most = min(max(ranked), 6 * ranked[len(ranked) // 2]) or max(ranked)
         shares = {
@@ -108,7 +108,14 @@ def _rules(scores: Scores) -> str:
         title = f"{words}, {conditions[condition]['n']:,} sets"
         figures.append((title, charts.bars(shares, strong=ADAPTIVE, most=most)))
     sizes = _table(
-        ["modalities", "subsets", "adaptive fusion", "best rival", "difference, points", "95 % interval"],
+        [
+            "modalities",
+            "subsets",
+            "adaptive fusion",
+            "best other",
+            "difference, points",
+            "95 % interval",
+        ],
         (
             [
                 str(s["modalities"]),
@@ -122,23 +129,23 @@ def _rules(scores: Scores) -> str:
         ),
     )
     return _section(
-        "Rules of fusion on the same embeddings",
-        "Errors over all subsets of two or more modalities; pale bars are cut off. Below: accuracy in % of "
-        "clean sets by size, and adaptive fusion minus the best rival of that size (paired bootstrap over "
-        "recordings).",
+        "Fusion rules on the same embeddings",
+        "Error over all subsets of two or more modalities; pale bars are cut off. Below: accuracy in % on "
+        "clean sets by size, and adaptive fusion minus the best other rule of that size (interval by a "
+        "paired bootstrap over recordings).",
         _grid(figures),
         sizes,
     )
 
 
-def _subsets(scores: Scores) -> str:
+def _subsets(scores: Json) -> str:
     modalities = list(scores["modalities"])
     rows = sorted(
         scores["subsets"],
         key=lambda s: (len(s["modalities"]), [modalities.index(m) for m in s["modalities"]]),
     )
     members = [[m in row["modalities"] for m in modalities] for row in rows]
-    columns = ["clean", "corrupted", "stuck", "rival, corrupted"]
+    columns = ["clean", "corrupted", "stuck", "mean, corrupted"]
     lines = []
     for row in rows:
         line = []
@@ -151,13 +158,13 @@ def _subsets(scores: Scores) -> str:
             accuracy = row.get(condition, {}).get("accuracy", {}).get(rule)
             names = " + ".join(row["modalities"])
             if accuracy is None:
-                line.append((None, "", f"{names}: nothing to judge"))
+                line.append((None, "", f"{names}: no sets"))
             else:
                 error = 1 - accuracy
-                told = f"{names}, {condition}, {rule}: {100 * error:.2f} % wrong"
-                line.append((min(1.0, error / 0.15) ** 0.6, f"{100 * error:.1f}", told))
+                tooltip = f"{names}, {condition}, {rule}: error {100 * error:.2f} %"
+                line.append((min(1.0, error / 0.15) ** 0.6, f"{100 * error:.1f}", tooltip))
         lines.append(line)
-    # Two columns: up to half of the sensors, and the others.
+    # Two columns: subsets of up to half of the modalities, and larger ones.
     few = sum(2 * sum(own) <= len(modalities) for own in members)
     maps = [
         charts.subset_map(members[part], modalities, columns, lines[part])
@@ -166,24 +173,24 @@ def _subsets(scores: Scores) -> str:
     ]
     return _section(
         "Every subset",
-        "Error in % of every subset of modalities. Corrupted: one sensor of the set, any kind, strength "
-        f"none to total. Rival: the mean of probabilities, which learns nothing. {_what_a_set_is(rows)}",
+        "Error in % of every subset of modalities. Corrupted: one sensor of the set, any kind and strength. "
+        f"Mean: the mean of probabilities, a rule without training. {_kind_of_sets(rows)}",
         _wide(f'<div class="pair">{"".join(maps)}</div>'),
     )
 
 
-def _what_a_set_is(subsets: Sequence[Scores]) -> str:
+def _kind_of_sets(subsets: Sequence[Json]) -> str:
     several = [s for s in subsets if len(s["modalities"]) > 1]
     pairs = sum(bool(s.get("pairs")) for s in several)
     if not pairs:
-        return "A set is one recording per sensor, put together by class: there are no true pairs."
+        return "A set has one recording per sensor, combined by class: there are no true pairs."
     if pairs == len(several):
-        return "A set is one moment that all of its sensors recorded: true pairs."
-    return f"Sets of {pairs} of {len(several)} subsets are true pairs, the others put together by class."
+        return "A set is one moment that all of its sensors recorded (true pairs)."
+    return f"Sets of {pairs} of {len(several)} subsets are true pairs; the others are combined by class."
 
 
-def _by_strength(kinds: Sequence[Scores], rule: str) -> list[tuple[float, float]]:
-    """Error of a rule over strength, all kinds weighing as many sets as they have."""
+def _by_strength(kinds: Sequence[Json], rule: str) -> list[tuple[float, float]]:
+    """Error of a rule by strength; every set has the same weight."""
     total: dict[float, list[float]] = {}
     for kind in kinds:
         for step in kind["by_strength"]:
@@ -193,15 +200,15 @@ def _by_strength(kinds: Sequence[Scores], rule: str) -> list[tuple[float, float]
     return [(strength, wrong / n) for strength, (wrong, n) in sorted(total.items()) if n]
 
 
-def _kinds_by_modality(scores: Scores) -> dict[str, list[Scores]]:
-    found: dict[str, list[Scores]] = {}
+def _kinds_by_modality(scores: Json) -> dict[str, list[Json]]:
+    found: dict[str, list[Json]] = {}
     for kind in scores.get("kinds", ()):
         if kind["by_strength"]:
             found.setdefault(kind["modality"], []).append(kind)
     return found
 
 
-def _strength(scores: Scores) -> str:
+def _strength(scores: Json) -> str:
     found = _kinds_by_modality(scores)
     if not found:
         return ""
@@ -221,15 +228,15 @@ def _strength(scores: Scores) -> str:
     ]
     key = "".join(f"<span>{charts.legend_mark(n)} {escape(rule)}</span>" for n, rule in enumerate(_COMPARED))
     return _section(
-        "The worse a sensor, the more it matters who is believed",
-        "Error of sets of two or more in which one sensor is corrupted, against how badly; mean over the "
-        "kinds of corruption.",
+        "Error by strength of corruption",
+        "Error on sets of two or more sensors, one of them corrupted, over the strength of the corruption; "
+        "mean over all kinds.",
         f'<div class="legend">{key}</div>',
         _grid(figures),
     )
 
 
-def _weights(scores: Scores) -> str:
+def _weights(scores: Json) -> str:
     found = _kinds_by_modality(scores)
     if not found:
         return ""
@@ -243,13 +250,13 @@ def _weights(scores: Scores) -> str:
         )
         figures.append((modality, f'{chart}<div class="legend">{key}</div>'))
     return _section(
-        "What a corrupted sensor still has to say",
-        "Weight of the corrupted sensor against the strength of its corruption; 1 is an equal share.",
+        "Weight of a corrupted sensor",
+        "Weight of the corrupted sensor over the strength of its corruption; 1 is an equal share.",
         _grid(figures),
     )
 
 
-def _alone(scores: Scores) -> str:
+def _alone(scores: Json) -> str:
     rows = []
     for modality, score in scores["modalities"].items():
         rows.append([f"<b>{escape(modality)}</b>", _percent(score["accuracy"]), str(score["n"])])
@@ -270,12 +277,12 @@ def _alone(scores: Scores) -> str:
             )
     return _section(
         "Each modality alone",
-        "Accuracy recording by recording.",
+        "Accuracy on single recordings.",
         _table(["recordings", "accuracy %", "of"], rows),
     )
 
 
-def _map(scores: Scores) -> str:
+def _map(scores: Json) -> str:
     points = scores.get("map", ())
     if not points:
         return ""
@@ -297,14 +304,14 @@ def _map(scores: Scores) -> str:
     )
     return _section(
         "The space",
-        "Recordings of all modalities in the one space, by t-SNE: what is of one class lies together, "
-        "whatever it was perceived with.",
+        "Recordings of all modalities in the shared space, by t-SNE: recordings of one class should lie "
+        "together, whatever their modality.",
         f'<div class="legend">{key}</div><div class="legend">{shapes}</div>',
         charts.scatter(drawn),
     )
 
 
-def _reliability(scores: Scores) -> str:
+def _reliability(scores: Json) -> str:
     found = scores.get("calibration", {})
     if not found:
         return ""
@@ -316,14 +323,14 @@ def _reliability(scores: Scores) -> str:
         for condition, table in found.items()
     ]
     return _section(
-        "Do probabilities mean what they say?",
-        "How often adaptive fusion is right when it says how sure it is; the number is the expected "
-        "calibration error, a disc is as large as its bin is full.",
+        "Calibration",
+        "Accuracy of adaptive fusion over its confidence; the number is the expected calibration error, the "
+        "area of a disc is the size of its bin.",
         _grid(figures),
     )
 
 
-def _confusion(scores: Scores) -> str:
+def _confusion(scores: Json) -> str:
     tables = dict(scores.get("confusion", {}))
     labels = tables.pop("labels", [])
     figures = []
@@ -336,7 +343,7 @@ def _confusion(scores: Scores) -> str:
                     (
                         (n / total) ** 0.5 if n else 0.0,
                         str(n) if n else "",
-                        f"{truth} taken for {label}: {n} of {total}",
+                        f"{truth} answered as {label}: {n} of {total}",
                     )
                     for label, n in zip(labels, row, strict=True)
                 ]
@@ -348,10 +355,10 @@ def _confusion(scores: Scores) -> str:
                 labels, labels, cells, side=side, height=side * 0.72, left=left, tone="good"
             )
             figures.append((name, chart))
-    return _section("What is taken for what", "Rows are the truth, columns the answers.", _grid(figures))
+    return _section("Confusion matrices", "Rows are the true classes, columns the answers.", _grid(figures))
 
 
-def _retrieval(scores: Scores) -> str:
+def _retrieval(scores: Json) -> str:
     rows = scores.get("retrieval", ())
     if not rows:
         return ""
@@ -365,14 +372,14 @@ def _retrieval(scores: Scores) -> str:
             if found is None:
                 line.append((None, "", f"{a} to {b}"))
             else:
-                told = f"{a} to {b}: R@1 {found['r1']:.1%}, R@5 {found['r5']:.1%} of {found['n']}"
-                written = f"{100 * found['r1']:.0f} / {100 * found['r5']:.0f}"
-                line.append((max(0.0, (found["r1"] - 0.5) * 1.6), written, told))
+                tooltip = f"{a} to {b}: R@1 {found['r1']:.1%}, R@5 {found['r5']:.1%} of {found['n']}"
+                text = f"{100 * found['r1']:.0f} / {100 * found['r5']:.0f}"
+                line.append((max(0.0, (found["r1"] - 0.5) * 1.6), text, tooltip))
         cells.append(line)
     return _section(
-        "From one sense to another",
-        "Retrieval between modalities, R@1 / R@5 in %: is a recording of the same class the nearest one "
-        "of the other modality, or among the five nearest? Rows ask, columns answer.",
+        "Retrieval between modalities",
+        "R@1 / R@5 in %: how often the nearest recording of the other modality, or one of the five nearest, "
+        "is of the same class. Rows are queries, columns are searched.",
         _wide(charts.heat_map(names, names, cells, side=84, height=28, tone="good")),
     )
 
@@ -380,10 +387,10 @@ def _retrieval(scores: Scores) -> str:
 _EVALUATED = (
     _headline, _rules, _subsets, _strength, _weights, _alone, _map, _reliability, _confusion, _retrieval,
 )  # fmt: skip
-"""Sections of an evaluation, in their order."""
+"""The sections of an evaluation, in their order."""
 
 
-def _ablation(ablation: Scores) -> str:
+def _ablation(ablation: Json) -> str:
     cells = {(c["variant"], c["modality"]): c for c in ablation["cells"]}
     students, modalities = (list(dict.fromkeys(key[n] for key in cells)) for n in (0, 1))
     mean, gain = ablation["mean_over_modalities"], ablation["gain_over_no_teacher"]
@@ -405,12 +412,11 @@ def _ablation(ablation: Scores) -> str:
         ]
         for student in students
     ]
-    drawn = f"{seeds.pop()} seeds" if len(seeds) == 1 else "over seeds (how many)"
+    drawn = f"{seeds.pop()} seeds" if len(seeds) == 1 else "over seeds (their number)"
     return _section(
-        f"What each part of the training is worth: {ablation['per_class']} labelled recordings a class",
-        f"Accuracy in % on the dev split, mean ± standard deviation, {drawn}; each student has seen "
-        f"{ablation['samples']:,} samples. Gain: points over the student without a teacher, mean over "
-        "modalities.",
+        f"Ablation: {ablation['per_class']} labelled recordings per class",
+        f"Accuracy in % on the dev split, mean ± standard deviation, {drawn}; {ablation['samples']:,} samples"
+        " were drawn in each training. Gain: points over the student without a teacher, averaged.",
         _table(["student", *modalities, "mean", "gain"], rows),
     )
 

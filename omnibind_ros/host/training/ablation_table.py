@@ -1,9 +1,9 @@
-"""What an ablation has measured: kept training by training, shown as a table.
+"""The scores of an ablation: the file that keeps them, training by training, and the table made from it.
 
     RUN/ablation_<per class>.json   {"per_class": 10, "trainings": [
                                         {"modality", "variant", "seed", "samples", "accuracy"}, ...]}
 
-Each training's accuracy is written as soon as it is known; a table is made of whatever there is.
+The table of an unfinished ablation shows the trainings that are done.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 
 from omnibind_ros.errors import ConfigError
 
-FULL, NOBODY = "all", "no teacher"
-"""The variant with all of it, and the one that all others are compared with."""
+FULL, NO_TEACHER = "all", "no teacher"
+"""The variant with everything, and the baseline of all gains."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One student: `variant` says how it was taught, `samples` how many it has seen."""
+    """One training: `variant` is the way it was done, `samples` how many samples it drew."""
 
     modality: str
     variant: str
@@ -34,7 +34,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant of one modality; accuracies by seed."""
+    """One variant of one modality: an accuracy per seed."""
 
     modality: str
     variant: str
@@ -46,20 +46,20 @@ class Cell:
 
     @property
     def std(self) -> float:
-        """Of a sample of seeds; 0 of a single one."""
+        """Sample standard deviation over the seeds; 0 for a single one."""
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else 0.0
 
 
 @dataclass(frozen=True)
-class Measured:
-    """All accuracies of students that know `per_class` labelled recordings of each class."""
+class AblationScores:
+    """The accuracies of students trained with `per_class` labelled recordings per class."""
 
     per_class: int
     accuracies: Mapping[Trained, float] = field(default_factory=dict)
 
     @staticmethod
-    def read(file: Path) -> Measured:
-        """What `write` wrote.
+    def read(file: Path) -> AblationScores:
+        """Read a file of scores.
 
         Raises:
             ConfigError: the file is damaged, or of an older version.
@@ -72,20 +72,20 @@ class Measured:
                 )
                 for one in data["trainings"]
             }
-            return Measured(int(data["per_class"]), found)
+            return AblationScores(int(data["per_class"]), found)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
-                f"{file} cannot be read as an ablation ({type(error).__name__}: {error}); "
-                "delete it to ablate anew"
+                f"{file} is not a table of ablation scores ({type(error).__name__}: {error}); "
+                "delete it to measure again"
             ) from None
 
     def to_json(self) -> str:
-        """What `read` reads."""
+        """The content of the file that `read` reads."""
         trainings = [{**asdict(who), "accuracy": accuracy} for who, accuracy in self.accuracies.items()]
         return json.dumps({"per_class": self.per_class, "trainings": trainings}, indent=2)
 
     def cells(self, samples: int) -> list[Cell]:
-        """One for each modality and variant, of students that have seen `samples`; seeds in their order."""
+        """A cell per modality and variant, of trainings that drew `samples`; in the order of the seeds."""
         found: dict[tuple[str, str], list[tuple[int, float]]] = {}
         for who, accuracy in self.accuracies.items():
             if who.samples == samples:
@@ -94,24 +94,24 @@ class Measured:
 
 
 def tables(folder: Path) -> list[dict[str, Any]]:
-    """Every ablation of a run: its `per_class` and `samples`, and what `summary` says.
+    """Every table of a run: its `per_class` and `samples`, and its `summary`.
 
     Raises:
         ConfigError: a file is damaged.
     """
     found = []
     for file in sorted(folder.glob("ablation_*.json"), key=lambda file: (len(file.name), file.name)):
-        measured = Measured.read(file)
-        for samples in sorted({who.samples for who in measured.accuracies}):
-            how = {"per_class": measured.per_class, "samples": samples}
-            found.append({**how, **summary(measured.cells(samples))})
+        scores = AblationScores.read(file)
+        for samples in sorted({who.samples for who in scores.accuracies}):
+            how = {"per_class": scores.per_class, "samples": samples}
+            found.append({**how, **summary(scores.cells(samples))})
     return found
 
 
 def summary(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Plain data: every cell, and by variant the mean over modalities and the gain over no teacher.
+    """Every cell, and by variant the mean over modalities and its gain over no teacher; plain data.
 
-    Of a variant that lacks a modality, as an interrupted ablation leaves it, there is no mean.
+    A variant that lacks a modality, as in an unfinished ablation, has no mean.
     """
     modalities = {cell.modality for cell in cells}
     mean = {
@@ -126,9 +126,9 @@ def summary(cells: Sequence[Cell]) -> dict[str, Any]:
         ],
         "mean_over_modalities": {name: round(value, 4) for name, value in mean.items()},
         "gain_over_no_teacher": {
-            name: round(value - mean[NOBODY], 4) for name, value in mean.items() if name != NOBODY
+            name: round(value - mean[NO_TEACHER], 4) for name, value in mean.items() if name != NO_TEACHER
         }
-        if NOBODY in mean
+        if NO_TEACHER in mean
         else {},
     }
 

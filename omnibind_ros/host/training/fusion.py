@@ -1,8 +1,9 @@
-"""Second half of stage 2: fusion learns whom to believe, on random sets of sensors of which some are bad.
+"""Stage 2, second half: adaptive fusion is trained and calibrated on random sets of sensors.
 
-The encoders are frozen, and say already how sure they are (`training.evidence`). Loss: cross-entropy of
-softmax(scale cos(fused, a_k)), with one learned scale that only training uses (the robot's scales are
-calibrated afterwards, one per number of live sensors), and what a modality differs from the generic token.
+Some sensors of the sets are corrupted or stuck. The encoders are frozen and already provide evidence
+(`training.evidence`). Loss: cross-entropy of softmax(scale cos(fused, a_k)) with one learned scale, used in
+training alone, plus a penalty on the difference between each modality's parameters and the generic token's.
+Afterwards one scale per number of live sensors and the threshold of `unknown` are fitted.
 """
 
 from __future__ import annotations
@@ -22,49 +23,30 @@ from torch.utils.data import DataLoader, TensorDataset
 from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.host.evaluation.calibration_fit import fit_scale, fit_unknown_threshold
 from omnibind_ros.host.evaluation.pools import Pool
-from omnibind_ros.host.evaluation.sensor_sets import Episodes, draw_episodes
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets, draw_sets
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
+from omnibind_ros.host.training.fit import Execution, Optimization, Training, fit
 
 _SHRINK = 0.03
-"""A modality differs from the generic token only as far as the recordings insist."""
+"""Weight of the penalty that keeps a modality near the generic token unless the recordings contradict it."""
 
 
 @dataclass(frozen=True)
 class FusionPlan:
-    """How fusion is trained."""
+    """How fusion is trained.
 
-    episodes: int = 15_000
+    Attributes:
+        sets: sensor sets that are drawn once and shown in each epoch.
+        max_sensors: rows of the exported fusion step.
+        most_in_training: sensors of the largest set in training.
+    """
+
+    sets: int = 15_000
     epochs: int = 6
     batch: int = 256
     lr: float = 1e-2
     max_sensors: int = 16
     most_in_training: int = 7
-
-
-class FusionTraining(L.LightningModule):
-    """The loop's body."""
-
-    centres: Tensor
-
-    def __init__(self, model: AdaptiveFusionModel, centres: NDArray[np.float32], lr: float) -> None:
-        super().__init__()
-        self.model, self.lr = model, lr
-        self.log_scale = nn.Parameter(torch.tensor(2.7))
-        self.register_buffer("centres", torch.from_numpy(centres))
-
-    def training_step(self, batch: list[Tensor], _: int) -> Tensor:
-        *inputs, labels = batch
-        fused, _weights = self.model(*inputs, self.centres)
-        loss = F.cross_entropy(self.log_scale.exp() * fused @ self.centres.T, labels)
-        loss = loss + _SHRINK * sum((p[:-1] - p[-1]).square().sum() for p in self.model.parameters())
-        self.log("loss", loss, prog_bar=True)
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.parameters(), self.lr)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
 def train_fusion(
@@ -76,43 +58,66 @@ def train_fusion(
     seed: int = 0,
     progress: bool = True,
 ) -> AdaptiveFusionModel:
-    """Train on episodes drawn from `pools`; `modalities` fixes the ids and may name more than have pools."""
+    """Train on sets drawn from `pools`.
+
+    Args:
+        modalities: their order gives the modality ids; some may have no pool.
+        centres: float32 [K, D], unit norm.
+        progress: show a progress bar.
+    """
     L.seed_everything(seed, verbose=False)
     model = AdaptiveFusionModel(len(modalities))
     ordered = {m: pools[m] for m in modalities if m in pools}
-    episodes = draw_episodes(ordered, plan.episodes, plan.most_in_training, np.random.default_rng(seed))
+    sets = draw_sets(ordered, plan.sets, plan.most_in_training, np.random.default_rng(seed))
     ids = torch.tensor([*(modalities.index(m) for m in ordered), len(modalities)])
-    dataset = TensorDataset(*_tensors(episodes, ids), torch.from_numpy(episodes.labels))
-    trainer = L.Trainer(
-        max_epochs=plan.epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-        gradient_clip_val=1.0,
-    )
-    trainer.fit(FusionTraining(model, centres, plan.lr), DataLoader(dataset, plan.batch, shuffle=True))
+    samples = TensorDataset(*_tensors(sets, ids), torch.from_numpy(sets.labels))
+    training = FusionTraining(model, samples, centres, plan)
+    fit(training, plan.epochs, execution=Execution(progress=progress, accelerator="cpu"))
     return model.eval()
+
+
+class FusionTraining(Training):
+    """Sensor sets in random order; cross-entropy and the penalty."""
+
+    centres: Tensor
+
+    def __init__(
+        self,
+        model: AdaptiveFusionModel,
+        samples: TensorDataset,
+        centres: NDArray[np.float32],
+        plan: FusionPlan,
+    ) -> None:
+        super().__init__("fusion", Optimization(plan.lr))
+        self.model, self._samples, self._batch = model, samples, plan.batch
+        self.log_scale = nn.Parameter(torch.tensor(2.7))
+        self.register_buffer("centres", torch.from_numpy(centres))
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self._samples, self._batch, shuffle=True)
+
+    def terms(self, batch: list[Tensor]) -> Mapping[str, Tensor]:
+        *inputs, labels = batch
+        fused, _weights = self.model(*inputs, self.centres)
+        apart = [(p[:-1] - p[-1]).square().sum() for p in self.model.parameters()]
+        return {
+            "classes": F.cross_entropy(self.log_scale.exp() * fused @ self.centres.T, labels),
+            "shrink": _SHRINK * torch.stack(apart).sum(),
+        }
 
 
 @torch.no_grad()
 def fuse(
-    model: AdaptiveFusionModel, episodes: Episodes, modality_ids: list[int], centres: NDArray[np.float32]
+    model: AdaptiveFusionModel, sets: SensorSets, modality_ids: list[int], centres: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fused embeddings [B, D] and weights [B, N]."""
-    fused, weights = model(*_tensors(episodes, torch.tensor(modality_ids)), torch.from_numpy(centres))
+    """Fused embeddings float32 [B, D] and weights float32 [B, N].
+
+    Args:
+        modality_ids: the model's id of each modality number of `sets`.
+        centres: float32 [K, D], unit norm.
+    """
+    fused, weights = model(*_tensors(sets, torch.tensor(modality_ids)), torch.from_numpy(centres))
     return fused.numpy(), weights.numpy()
-
-
-def _tensors(episodes: Episodes, ids: Tensor) -> tuple[Tensor, ...]:
-    return (
-        torch.from_numpy(episodes.embeddings),
-        torch.from_numpy(episodes.evidence),
-        torch.from_numpy(episodes.quality),
-        ids[torch.from_numpy(episodes.modality)],
-        torch.from_numpy(episodes.mask),
-    )
 
 
 def calibrate(
@@ -125,25 +130,39 @@ def calibrate(
     seed: int = 1,
     count: int = 6000,
 ) -> Calibration:
-    """One scale per number of live sensors, and the threshold under which an answer is `unknown`.
+    """Fit one scale per number of live sensors, and the probability below which an answer is `unknown`.
 
     Args:
-        pools: held-back recordings; a quarter of the episodes has a bad sensor.
-        negatives: [M, D] embeddings of samples that show none of the classes.
+        pools: of held-back recordings; a quarter of the sets has a corrupted or stuck sensor.
+        negatives: float32 [M, D], embeddings of samples of none of the classes; M may be 0.
+        modalities: their order gives the modality ids.
+        centres: float32 [K, D], unit norm.
+        count: sets that are drawn.
     """
     ordered = {m: pools[m] for m in modalities if m in pools}
     ids = [*(modalities.index(m) for m in ordered), len(modalities)]
-    episodes = draw_episodes(
+    sets = draw_sets(
         ordered, count, len(ordered), np.random.default_rng(seed), bad_share=0.25, generic_share=0.0
     )
-    fused, _ = fuse(model, episodes, ids, centres)
-    cosines, sizes = fused @ centres.T, episodes.mask.sum(axis=1).astype(int)
+    fused, _ = fuse(model, sets, ids, centres)
+    cosines, sizes = fused @ centres.T, sets.mask.sum(axis=1).astype(int)
     scales = tuple(
-        fit_scale(cosines[sizes == n], episodes.labels[sizes == n]) for n in range(1, len(ordered) + 1)
+        fit_scale(cosines[sizes == n], sets.labels[sizes == n]) for n in range(1, len(ordered) + 1)
     )
-    scored = Calibration(scales)
+    scaled = Calibration(scales)
     known = np.concatenate(
-        [scored.probabilities(cosines[sizes == n], n).max(axis=1) for n in range(1, len(ordered) + 1)]
+        [scaled.probabilities(cosines[sizes == n], n).max(axis=1) for n in range(1, len(ordered) + 1)]
     )
-    unknown = scored.probabilities(negatives @ centres.T, 1).max(axis=1) if len(negatives) else np.zeros(0)
+    unknown = scaled.probabilities(negatives @ centres.T, 1).max(axis=1) if len(negatives) else np.zeros(0)
     return Calibration(scales, fit_unknown_threshold(known, unknown, max_known_refused=0.01))
+
+
+def _tensors(sets: SensorSets, ids: Tensor) -> tuple[Tensor, ...]:
+    """The inputs of the fusion model in their order, without the centres."""
+    return (
+        torch.from_numpy(sets.embeddings),
+        torch.from_numpy(sets.evidence),
+        torch.from_numpy(sets.quality),
+        ids[torch.from_numpy(sets.modality)],
+        torch.from_numpy(sets.mask),
+    )

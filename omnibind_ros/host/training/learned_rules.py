@@ -1,62 +1,67 @@
-"""Rules of fusion that are learned, as the literature has them, on episodes as adaptive fusion sees them.
+"""Learned fusion rules of the literature, trained on the same sensor sets as adaptive fusion.
 
-    learned static weights    one weight a modality
-    concatenation             an MLP on all modalities side by side, zeros for what is missing
+    learned static weights    one weight per modality
+    concatenation             an MLP on all modalities side by side, zeros for missing ones
     low-rank tensor fusion    Liu et al., Efficient Low-rank Multimodal Fusion, arXiv 1806.00064
     cross-attention           a learned query attends to the live sensors, Vaswani et al., arXiv 1706.03762
 
-All read the cosines to the class centres and the evidence, as adaptive fusion does, and the modality.
+Their inputs are those of adaptive fusion: cosines to the class centres, evidence, modality.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from omnibind_ros.host.evaluation.pools import Pool
 from omnibind_ros.host.evaluation.rules import Rule
-from omnibind_ros.host.evaluation.sensor_sets import Episodes, draw_episodes
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets, draw_sets
+from omnibind_ros.host.training.fit import ON_CPU, Optimization, Training, fit, shuffled_batches
 
-_EPISODES, _EPOCHS, _BATCH, _LR = 20_000, 6, 256, 3e-3
+_SETS, _EPOCHS, _BATCH = 20_000, 6, 256
+_OPTIMIZATION = Optimization(lr=3e-3, weight_decay=1e-3, decay_vectors=True)
 
 
 def learn_rules(pools: Mapping[str, Pool], centres: NDArray[np.float32], seed: int = 0) -> dict[str, Rule]:
-    """Train all of them on sets drawn from held-back recordings; at most one sensor a modality.
+    """Train every rule on sets drawn from held-back recordings, with at most one sensor per modality.
 
     Args:
-        pools: by modality, in the order of the ids of the episodes that the rules are to judge.
+        pools: by modality, in the order of the modality ids of the sets that the rules are applied to.
         centres: float32 [K, D], unit norm.
     """
     rng = np.random.default_rng(seed)
-    episodes = draw_episodes(pools, _EPISODES, len(pools), rng, generic_share=0.0, repeat_share=0.0)
-    inputs = _by_modality(episodes, len(pools), centres)
-    labels = torch.from_numpy(episodes.labels)
-    made = {}
+    sets = draw_sets(pools, _SETS, len(pools), rng, generic_share=0.0, repeat_share=0.0)
+    inputs, labels = _by_modality(sets, len(pools), centres), torch.from_numpy(sets.labels)
+    rules = {}
     for name, kind in _MODELS.items():
         torch.manual_seed(seed)
-        made[name] = _rule(_trained(kind(len(pools), len(centres)), inputs, labels), len(pools), centres)
-    return made
+        model = kind(len(pools), len(centres))
+        fit(RuleTraining(name, model, inputs, labels), _EPOCHS, execution=ON_CPU)
+        rules[name] = _rule(model.eval(), len(pools), centres)
+    return rules
 
 
-def _by_modality(episodes: Episodes, modalities: int, centres: NDArray[np.float32]) -> Tensor:
-    """float32 [B, M, K + 2]: cosines, evidence, and 1 where there is such a sensor; else all zero."""
-    sets = np.zeros((len(episodes), modalities, len(centres) + 2), np.float32)
-    row, column = np.nonzero(episodes.mask)
+def _by_modality(sets: SensorSets, modalities: int, centres: NDArray[np.float32]) -> Tensor:
+    """float32 [B, M, K + 2]: cosines, evidence and 1 for a live sensor of the modality, else all zero."""
+    inputs = np.zeros((len(sets), modalities, len(centres) + 2), np.float32)
+    row, column = np.nonzero(sets.mask)
     features = np.concatenate(
         [
-            episodes.embeddings[row, column] @ centres.T,
-            episodes.evidence[row, column, None],
+            sets.embeddings[row, column] @ centres.T,
+            sets.evidence[row, column, None],
             np.ones((len(row), 1), np.float32),
         ],
         axis=1,
     )
-    sets[row, episodes.modality[row, column]] = features
-    return torch.from_numpy(sets)
+    inputs[row, sets.modality[row, column]] = features
+    return torch.from_numpy(inputs)
 
 
 class _StaticWeights(nn.Module):
@@ -85,13 +90,13 @@ class _Concatenation(nn.Module):
 
 
 class _LowRankTensor(nn.Module):
-    """Product over modalities of a factor that is linear in [x_m, 1], summed over the rank."""
+    """Product over the modalities of factors linear in [x_m, 1], summed over the rank."""
 
     def __init__(self, modalities: int, classes: int, rank: int = 8) -> None:
         super().__init__()
         self.factors = nn.Parameter(torch.randn(modalities, classes + 3, rank, classes) * 0.1)
         with torch.no_grad():
-            self.factors[:, -1] = 1.0  # a modality that is missing leaves the product as it is
+            self.factors[:, -1] = 1.0  # a missing modality does not change the product
         self.mix = nn.Linear(rank, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,10 +119,11 @@ class _CrossAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         sensors = self.enter(x) + self.token
-        nobody = x[..., -1] == 0
-        nobody = nobody & ~nobody.all(dim=1, keepdim=True)
-        seen, _ = self.attention(self.query.expand(len(x), -1, -1), sensors, sensors, key_padding_mask=nobody)
-        scores: Tensor = self.leave(seen[:, 0])
+        absent = x[..., -1] == 0
+        absent = absent & ~absent.all(dim=1, keepdim=True)
+        query = self.query.expand(len(x), -1, -1)
+        attended, _ = self.attention(query, sensors, sensors, key_padding_mask=absent)
+        scores: Tensor = self.leave(attended[:, 0])
         return scores
 
 
@@ -129,25 +135,25 @@ _MODELS: dict[str, type[nn.Module]] = {
 }
 
 
-def _trained(model: nn.Module, inputs: Tensor, labels: Tensor) -> nn.Module:
-    optimizer = torch.optim.AdamW(model.parameters(), _LR, weight_decay=1e-3)
-    steps = _EPOCHS * -(-len(labels) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LR, total_steps=steps)
-    for _ in range(_EPOCHS):
-        for rows in torch.split(torch.randperm(len(labels)), _BATCH):
-            loss = F.cross_entropy(model(inputs[rows]), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-    return model.eval()
+class RuleTraining(Training):
+    """Sensor sets in random order; cross-entropy of the rule's scores."""
+
+    def __init__(self, name: str, model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
+        super().__init__(name, _OPTIMIZATION)
+        self.model, self._samples = model, (inputs, labels)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return shuffled_batches(self._samples, _BATCH)
+
+    def terms(self, batch: tuple[Tensor, ...]) -> Mapping[str, Tensor]:
+        inputs, labels = batch
+        return {"classes": F.cross_entropy(self.model(inputs), labels)}
 
 
 def _rule(model: nn.Module, modalities: int, centres: NDArray[np.float32]) -> Rule:
     @torch.no_grad()
-    def rule(episodes: Episodes) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = model(_by_modality(episodes, modalities, centres)).numpy()
+    def rule(sets: SensorSets) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = model(_by_modality(sets, modalities, centres)).numpy()
         return scores
 
     return rule

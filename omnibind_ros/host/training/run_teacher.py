@@ -1,9 +1,8 @@
-"""The teacher of a run: who it is, its image tower, and what it says about recordings.
+"""The teacher of a run: its towers, the class centres, and the targets it gives for recordings.
 
-MiniLM knows texts only. Its image tower (`RUN/teacher/student.pt`) is the run's image student, which has
-learnt from the recipe's pictures to land on their words, taught further: by more pictures, and by the samples
-of other sensors shown as pictures, those that were simulated or made of pictures. So it can then say what a
-recording of such a sensor shows.
+MiniLM has no image tower, so the run trains one (`RUN/teacher/student.pt`): the run's image student, which
+maps the recipe's pictures to their words, is trained further on more pictures and on samples of other sensors
+(simulated, or made from pictures) rendered as pictures. It can then classify recordings of those sensors.
 """
 
 from __future__ import annotations
@@ -23,39 +22,40 @@ from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.to_pictures import RENDERINGS, Looks, shown
 from omnibind_ros.host.models.student import Student
 from omnibind_ros.host.models.teachers import (
-    Anchors,
     CachedTeacher,
     MiniLMTeacher,
     Teacher,
     TextTeacher,
     TowerTeacher,
     TwoTowerTeacher,
-    make_anchors,
+    make_class_centres,
 )
+from omnibind_ros.host.models.teachers.teacher import Vectors
 from omnibind_ros.host.training.cad import CadConfig
 from omnibind_ros.host.training.config import TrainingConfig
-from omnibind_ros.host.training.fit import ONE_DEVICE, Machine, write_whole
+from omnibind_ros.host.training.files import write_atomically
+from omnibind_ros.host.training.fit import ONE_DEVICE, Execution
 from omnibind_ros.host.training.samples import prepare_samples
-from omnibind_ros.host.training.student import train_student
+from omnibind_ros.host.training.student import StudentTask, load_student, train_student
 from omnibind_ros.host.training.student_plans import PLANS
-from omnibind_ros.host.training.targets import Pictures, Targets, make_targets, see_pictures
+from omnibind_ros.host.training.targets import PictureEmbeddings, Targets, embed_pictures, make_targets
 from omnibind_ros.modalities.preprocessor import make_preprocessor
 
 MINILM = "minilm"
 TEXTS_ONLY = CadConfig(lambda_image=0, lambda_relation=0, lambda_structure=0, lambda_embedding=0)
-"""A tower learns from the words alone: there is nobody above it."""
+"""Terms of a student of the texts alone, without an image teacher."""
 
-_SHOWN_PER_CLASS = 60
-"""Samples of each other sensor that are shown to the tower in training, simulated and made of pictures."""
+_RENDERED_PER_CLASS = 60
+"""Samples of each other sensor in the image tower's training: so many simulated, so many from pictures."""
 
 
-class Teaching:
-    """One teacher.
+class RunTeacher:
+    """The teacher of one run; everything is made on first use and kept in files.
 
     Args:
-        pictures: labelled recordings of images of the train split; the teacher may know them.
-        image_student: the run's, trained on first use.
-        folder: where tower, class centres and answers are kept.
+        pictures: labelled image recordings of the train split, which the teacher may use.
+        image_student: gives the run's image student, with which the image tower starts.
+        folder: of the image tower and the cached embeddings; the class centres are in the folder above.
     """
 
     def __init__(
@@ -65,50 +65,50 @@ class Teaching:
         image_student: Callable[[], Student],
         folder: Path,
         config: TrainingConfig,
-        machine: Machine = ONE_DEVICE,
+        execution: Execution = ONE_DEVICE,
     ) -> None:
         self._recipe, self._recordings, self._folder = recipe, pictures, folder
-        self._image_student, self._config, self._machine = image_student, config, machine
+        self._image_student, self._config, self._execution = image_student, config, execution
 
     @property
     def space_id(self) -> str:
-        """Names the space: embeddings of different teachers or recipes do not compare."""
+        """Identifies the space: embeddings of different teachers or recipes are not comparable."""
         if self._config.teacher.model == MINILM:
             return f"{MiniLMTeacher.id}/{self._recipe.name}/1"
         return f"{self._texts.id}/{self._recipe.name}/1"
 
     @property
     def has_pictures(self) -> bool:
-        """Without any, the teacher knows words only."""
+        """Whether the recipe has pictures; without any, only texts teach."""
         return len(self._recordings) > 0
 
     @cached_property
-    def anchors(self) -> Anchors:
-        """The class centres, from the teacher or from an earlier start of the run."""
+    def centres(self) -> Vectors:
+        """The class centres float32 [K, D], unit norm."""
         file = self._folder.parent / "anchors.npz"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            made = make_anchors(self._texts, [self._recipe.described(label) for label in self._recipe.labels])
-            whole = io.BytesIO()
-            np.savez(whole, centres=made.centres, origin=made.origin)
-            write_whole(file, whole.getvalue())
-        with np.load(file) as kept:
-            return Anchors(kept["centres"], kept["origin"])
+            descriptions = [self._recipe.described(label) for label in self._recipe.labels]
+            archive = io.BytesIO()
+            np.savez(archive, centres=make_class_centres(self._texts, descriptions))
+            write_atomically(file, archive.getvalue())
+        with np.load(file) as stored:
+            centres: Vectors = stored["centres"]
+            return centres
 
     def targets(self, recordings: Sequence[Recording], cad: CadConfig) -> Targets:
-        """What the teacher says about recordings; about pictures only if a term asks for it."""
-        centres = self.anchors.centres
-        if not (cad.asks_about_pictures and self.has_pictures):
-            return Targets.texts_only(centres, len(recordings))
+        """The targets of recordings; the image teacher is used only if a term of `cad` needs it."""
+        if not (cad.needs_pictures and self.has_pictures):
+            return Targets.texts_only(self.centres, len(recordings))
         looks = Looks(self._recordings)
-        return make_targets(self.teacher, centres, recordings, looks, self._pictures, cad)
+        return make_targets(self.model, self.centres, recordings, looks, self._pictures, cad)
 
     @cached_property
-    def teacher(self) -> Teacher:
-        """Texts and pictures; the image tower is trained on first use."""
+    def model(self) -> Teacher:
+        """Text and image tower; the image tower is trained on first use."""
         self._folder.mkdir(parents=True, exist_ok=True)
         texts = self._texts
-        towers = texts if isinstance(texts, TwoTowerTeacher) else self._with_tower(texts)
+        towers = texts if isinstance(texts, TwoTowerTeacher) else self._with_image_tower(texts)
         return CachedTeacher(towers, self._folder / "answers.sqlite")
 
     @cached_property
@@ -117,44 +117,45 @@ class Teaching:
         return MiniLMTeacher() if model == MINILM else TwoTowerTeacher(model)
 
     @cached_property
-    def _pictures(self) -> Pictures:
-        return see_pictures(self.teacher, self._recordings, self._recipe.label_names)
+    def _pictures(self) -> PictureEmbeddings:
+        return embed_pictures(self.model, self._recordings, self._recipe.label_names)
 
-    def _with_tower(self, texts: TextTeacher) -> Teacher:
-        adaptor = make_preprocessor("image")
-        plan = replace(PLANS["image"], samples=self._config.teacher.samples, lr=PLANS["image"].lr / 2)
-        samples = prepare_samples(self._lessons(), self._recipe.label_names, adaptor, seed=self._config.seed)
-        tower = train_student(
-            samples,
-            Targets.texts_only(self.anchors.centres, len(samples)),
-            plan,
-            run=self._folder,
-            cad=TEXTS_ONLY,
-            subject="image teacher",
-            seed=self._config.seed,
-            precision=self._config.precision,
-            machine=self._machine,
-            start=None if self._is_taught else self._image_student(),
-        )
-        return TowerTeacher(texts, tower, adaptor)
-
-    @property
-    def _is_taught(self) -> bool:
-        return (self._folder / "student.pt").exists()
+    def _with_image_tower(self, texts: TextTeacher) -> Teacher:
+        preprocessor, image = make_preprocessor("image"), PLANS["image"]
+        dim = self.centres.shape[1]
+        tower = load_student(self._folder, preprocessor.input_shape[1:], dim, image.student)
+        if tower is None:
+            seed = self._config.seed
+            samples = prepare_samples(self._lessons(), self._recipe.label_names, preprocessor, seed=seed)
+            task = StudentTask(
+                replace(image, samples=self._config.teacher.samples, lr=image.lr / 2),
+                TEXTS_ONLY,
+                subject="image teacher",
+                seed=seed,
+                precision=self._config.precision,
+            )
+            tower = train_student(
+                samples,
+                Targets.texts_only(self.centres, len(samples)),
+                task,
+                self._folder,
+                execution=self._execution,
+                start=self._image_student(),
+            )
+        return TowerTeacher(texts, tower, preprocessor)
 
     def _lessons(self) -> list[Recording]:
-        if self._is_taught:
-            return list(self._recordings[:1])
+        """What the image tower is trained on."""
         seed, recipe = self._config.seed, self._recipe
         lessons = [*self._recordings, *simulated_recordings(recipe, "image", seed)]
         for modality in recipe.modalities:
             if modality == "image" or modality not in RENDERINGS:
                 continue
-            few = recipe.model_copy(update={"simulated": {modality: _SHOWN_PER_CLASS}})
-            made = simulated_recordings(few, modality, seed) if modality in recipe.simulated else []
+            few = recipe.model_copy(update={"simulated": {modality: _RENDERED_PER_CLASS}})
+            samples = simulated_recordings(few, modality, seed) if modality in recipe.simulated else []
             if modality in recipe.from_pictures:
                 source = recipe.from_pictures[modality]
                 pictures = [r for r in self._recordings if r.source == source]
-                made += as_modality(pictures, modality, seed, _SHOWN_PER_CLASS)
-            lessons += shown(made)
+                samples += as_modality(pictures, modality, seed, _RENDERED_PER_CLASS)
+            lessons += shown(samples)
         return lessons

@@ -114,7 +114,7 @@ PLANS: dict[str, StudentPlan] = {
 
 def plan_of(recipe: Recipe, modality: str) -> StudentPlan:
     """The plan of a modality, with what the recipe says otherwise."""
-    plan = PLANS[recipe.adaptor(modality).modality]
+    plan = PLANS[recipe.preprocessor(modality).modality]
     if modality not in recipe.own:
         return plan
     given = recipe.own[modality].student.model_dump(exclude_none=True)

@@ -10,7 +10,7 @@ import pytest
 
 from omnibind_ros.errors import BadRecording
 from omnibind_ros.host.data import check_cache as module
-from omnibind_ros.host.data.check_cache import Seen
+from omnibind_ros.host.data.check_cache import CheckCache
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.modalities.preprocessor import make_preprocessor
@@ -43,9 +43,9 @@ def recording(file: Path, load: Reader) -> Recording:
 def again(tmp_path: Path, load: Reader, rules: str = "") -> module.Content:
     """One more check of one file."""
     module._state.cache_clear()
-    seen = Seen(tmp_path / "cache/seen.json")
-    content = seen.content(recording(tmp_path / "a.csv", load), ADAPTOR, rules)
-    seen.save()
+    cache = CheckCache(tmp_path / "cache/check.json")
+    content = cache.content(recording(tmp_path / "a.csv", load), ADAPTOR, rules)
+    cache.save()
     return content
 
 
@@ -74,7 +74,7 @@ def test_a_damaged_memory_is_forgotten(tmp_path, damage):
     (tmp_path / "a.csv").write_text("1")
     load = Reader(np.ones((9, 3), np.float32))
     again(tmp_path, load)
-    (tmp_path / "cache/seen.json").write_text(damage)
+    (tmp_path / "cache/check.json").write_text(damage)
     assert again(tmp_path, load).digest
     assert load.asked == 2
 
@@ -87,7 +87,7 @@ def test_a_memory_that_cannot_be_kept_is_no_error(tmp_path):
 
 def digest(raw: object, modality: str) -> str:
     load = Reader(raw)
-    return Seen().content(recording(Path("nowhere"), load), make_preprocessor(modality), "").digest
+    return CheckCache().content(recording(Path("nowhere"), load), make_preprocessor(modality), "").digest
 
 
 @pytest.mark.parametrize("modality", ["event", "text", "image", "touch"])

@@ -70,7 +70,7 @@ def test_a_single_sensor_is_answered_alike_by_every_rule(outcomes):
 
 def test_the_product_of_experts_is_the_mean(outcomes):
     for o in outcomes:
-        np.testing.assert_array_equal(o.right["mean of embeddings"], o.right["product of experts"])
+        np.testing.assert_array_equal(o.correct["mean of embeddings"], o.correct["product of experts"])
 
 
 def test_the_cut_is_against_the_best_rule_that_learns_nothing(outcomes):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from made_pools import CENTRES, NAMES, K, pool, pools
 
 from omnibind_ros.host.evaluation.pools import NO_LABEL, halves
-from omnibind_ros.host.evaluation.sensor_sets import draw_episodes, draw_subset, join
+from omnibind_ros.host.evaluation.sensor_sets import draw_sets, draw_subset
 
 
 def shown(episodes):
@@ -19,7 +19,7 @@ def shown(episodes):
 
 
 def test_episodes_hold_one_class_and_what_the_checks_refuse_is_masked():
-    episodes = draw_episodes(pools(), 300, 5, np.random.default_rng(0), bad_share=1.0)
+    episodes = draw_sets(pools(), 300, 5, np.random.default_rng(0), bad_share=1.0)
     assert (episodes.mask.sum(axis=1) > 3).any()  # repeated modalities
     assert (episodes.modality == len(NAMES)).any()  # the generic token is trained, too
     good = (episodes.mask > 0) & ~episodes.bad
@@ -34,7 +34,7 @@ def test_episodes_hold_one_class_and_what_the_checks_refuse_is_masked():
 @settings(max_examples=25, deadline=None)
 def test_at_most_half_are_bad_and_a_single_one_never(most, seed, bad):
     made = pools()
-    episodes = draw_episodes(made, 40, most, np.random.default_rng(seed), bad_share=bad, generic_share=0)
+    episodes = draw_sets(made, 40, most, np.random.default_rng(seed), bad_share=bad, generic_share=0)
     drawn = (episodes.quality > 0) | episodes.bad | (episodes.evidence != 0) | (episodes.strength > 0)
     sizes, wrong = drawn.sum(axis=1), episodes.bad.sum(axis=1)
     assert (sizes >= 1).all()
@@ -42,7 +42,7 @@ def test_at_most_half_are_bad_and_a_single_one_never(most, seed, bad):
 
 
 def test_the_same_seed_gives_the_same_sets():
-    first, second = (draw_episodes(pools(), 50, 4, np.random.default_rng(5)) for _ in range(2))
+    first, second = (draw_sets(pools(), 50, 4, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first.embeddings, second.embeddings)
     np.testing.assert_array_equal(first.modality, second.modality)
 
@@ -89,7 +89,7 @@ def test_without_true_pairs_sets_are_the_ones_they_always_were():
     ]
     assert draw.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert not draw.moments.astype(bool).any()
-    episodes = draw_episodes(pools(), 4, 3, np.random.default_rng(0))
+    episodes = draw_sets(pools(), 4, 3, np.random.default_rng(0))
     np.testing.assert_allclose(
         episodes.evidence, [[2.688, 1.599, 2.597], [2.680, 0, 0], [2.694, 0, 0], [2.666, 0, 0]], atol=1e-3
     )
@@ -133,7 +133,7 @@ def test_a_stuck_sensor_shows_another_class_and_a_corrupted_one_the_same_moment(
 
 
 def test_episodes_are_of_one_moment_but_for_stuck_sensors_and_second_ones_of_a_modality():
-    episodes = draw_episodes(
+    episodes = draw_sets(
         numbered(moments=True),
         400,
         5,
@@ -174,8 +174,3 @@ def test_halves_share_no_moment():
     even, odd = halves(without)
     np.testing.assert_array_equal(even["image"].labels, without["image"].labels[2::2])
     np.testing.assert_array_equal(odd["image"].labels, without["image"].labels[1::2])
-
-
-def test_joined_sets_are_all_there():
-    draw = draw_subset({"image": pool(0)}, ("image",), 3, np.random.default_rng(0))
-    assert len(join([draw.clean(), draw.clean()])) == 2 * len(draw.labels)

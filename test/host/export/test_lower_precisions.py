@@ -18,7 +18,7 @@ from omnibind_ros.bundle.manifest import BundleFile
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
-from omnibind_ros.host.export.lower_precisions import Judge, add_precisions, make_record
+from omnibind_ros.host.export.lower_precisions import CalibrationData, add_precisions, make_record
 from omnibind_ros.host.export.quantization_record import QuantizationRecord
 from omnibind_ros.modalities.preprocessor import make_preprocessor
 
@@ -46,7 +46,7 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(bundle):
-    return make_record(bundle, "text", Judge(RECIPE, Path(), bundle, allowed_loss=100))
+    return make_record(bundle, "text", CalibrationData(RECIPE, Path(), bundle, allowed_loss=100))
 
 
 def test_a_record_says_how_and_how_well(bundle, record, tmp_path):
@@ -124,7 +124,7 @@ def test_mistakes_are_one_line_and_exit_2(bundle, tmp_path):
     for arguments, complaint in (
         (("--only", "txt", "--repeat"), "did you mean 'text'"),
         (("--precision", "u8s9", "--repeat"), "did you mean 'u8s8'"),
-        (("--repeat", "--records", tmp_path), "nothing to repeat"),
+        (("--repeat", "--records", tmp_path), "--repeat: no record"),
     ):
         done = omnibind("quantize", bundle.folder, *arguments)
         assert done.returncode == 2

@@ -36,8 +36,8 @@ def test_settings_change_what_they_name_alone():
         ("cad.lambda_text=-1", "should be greater than or equal to 0"),
         ("cad.lambda_text=.nan", "--set cad.lambda_text: "),
         ("precision=fp16", "'fp16' is not valid"),
-        ("cad", "--set cad: should be KEY=VALUE"),
-        ("seed.x=1", "--set seed.x: seed is a value and holds no keys"),
+        ("cad", "--set cad: expected KEY=VALUE"),
+        ("seed.x=1", "--set seed.x: seed is a value and has no keys"),
         ("cad=[1", "not valid YAML"),
         ("students.touch.lr=0", "--set students.touch.lr: "),
     ],
@@ -57,7 +57,7 @@ def test_a_run_keeps_its_config_and_is_not_continued_with_another(tmp_path):
     begun(tmp_path, "cad.lambda_relation=2")
     begun(tmp_path, "cad.lambda_relation=2")
     with pytest.raises(
-        ConfigError, match=r"seed was 0, is 3; cad.lambda_relation was 2.0, is 0.5. --restart"
+        ConfigError, match=r"seed was 0, is 3; cad.lambda_relation was 2.0, is 0.5; pass --restart"
     ):
         begun(tmp_path, "cad.lambda_relation=0.5", "seed=3")
     # Whoever only reads it takes the config that it has.

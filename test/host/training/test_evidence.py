@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from made_pools import CENTRES, D, K, pool, unit  # noqa: E402
 
-from omnibind_ros.host.models.evidence import EvidenceHead, SureEncoder  # noqa: E402
+from omnibind_ros.host.models.evidence import EvidenceEncoder, EvidenceHead  # noqa: E402
 from omnibind_ros.host.training.damage import damage  # noqa: E402
 from omnibind_ros.host.training.evidence import fit_evidence  # noqa: E402
 from omnibind_ros.host.training.learned_rules import learn_rules  # noqa: E402
@@ -24,7 +24,7 @@ class Plain(torch.nn.Module):
 
 def test_an_untrained_head_changes_nothing():
     x = torch.from_numpy(unit(np.random.default_rng(0).standard_normal((5, D))))
-    encoder = SureEncoder(Plain(), EvidenceHead(D)).eval()
+    encoder = EvidenceEncoder(Plain(), EvidenceHead(D)).eval()
     for mine, theirs in zip(encoder(x), Plain()(x), strict=True):
         torch.testing.assert_close(mine, theirs)
 
@@ -44,7 +44,7 @@ def test_a_trained_head_knows_who_is_broken():
     vectors, norms, labels, _ = samples(0, 8000)
     head = fit_evidence(vectors, norms, labels, torch.from_numpy(CENTRES))
     vectors, norms, _, broken = samples(1)
-    encoder = SureEncoder(Plain(), head).eval()
+    encoder = EvidenceEncoder(Plain(), head).eval()
     with torch.no_grad():
         embedding, evidence = encoder(vectors)
     torch.testing.assert_close(embedding, vectors)

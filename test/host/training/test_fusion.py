@@ -9,19 +9,19 @@ torch = pytest.importorskip("torch")
 
 from made_pools import CENTRES, NAMES, D, pool, pools, unit  # noqa: E402
 
-from omnibind_ros.host.evaluation.sensor_sets import draw_episodes  # noqa: E402
+from omnibind_ros.host.evaluation.sensor_sets import draw_sets  # noqa: E402
 from omnibind_ros.host.training.fusion import FusionPlan, calibrate, fuse, train_fusion  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return train_fusion(pools(), NAMES, CENTRES, FusionPlan(episodes=3000, epochs=4), progress=False)
+    return train_fusion(pools(), NAMES, CENTRES, FusionPlan(sets=3000, epochs=4), progress=False)
 
 
 def test_it_beats_the_mean_when_a_sensor_is_corrupted_and_keeps_the_clean(trained):
     fresh = pools(50)
     for bad_share in (0.0, 1.0):
-        episodes = draw_episodes(
+        episodes = draw_sets(
             fresh,
             800,
             3,
@@ -44,8 +44,8 @@ def test_it_beats_the_mean_when_a_sensor_is_corrupted_and_keeps_the_clean(traine
 
 def test_a_modality_it_never_met_is_fused_through_the_generic_token():
     rest = {name: pool(n) for n, name in enumerate(NAMES[:2])}
-    model = train_fusion(rest, NAMES[:2], CENTRES, FusionPlan(episodes=3000, epochs=4), progress=False)
-    sets = draw_episodes(
+    model = train_fusion(rest, NAMES[:2], CENTRES, FusionPlan(sets=3000, epochs=4), progress=False)
+    sets = draw_sets(
         pools(50),
         800,
         3,

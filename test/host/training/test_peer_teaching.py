@@ -18,15 +18,15 @@ from omnibind_ros.host.data.recording import Recording  # noqa: E402
 from omnibind_ros.host.training import few_shot  # noqa: E402
 from omnibind_ros.host.training import run as training_run  # noqa: E402
 from omnibind_ros.host.training.ablation import WORDS, Ablation  # noqa: E402
-from omnibind_ros.host.training.ablation_table import FULL, NOBODY  # noqa: E402
+from omnibind_ros.host.training.ablation_table import FULL, NO_TEACHER  # noqa: E402
 from omnibind_ros.host.training.cad import CadConfig  # noqa: E402
 from omnibind_ros.host.training.config import TrainingConfig, changed  # noqa: E402
-from omnibind_ros.host.training.fit import Machine  # noqa: E402
-from omnibind_ros.host.training.peer_teaching import of_same_moments, seen_by  # noqa: E402
+from omnibind_ros.host.training.fit import Execution  # noqa: E402
+from omnibind_ros.host.training.peer_teaching import of_same_moments, peer_embeddings  # noqa: E402
 from omnibind_ros.host.training.run import TrainingRun  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, UNLABELLED, Samples  # noqa: E402
-from omnibind_ros.host.training.student import accuracy, train_student  # noqa: E402
-from omnibind_ros.host.training.targets import with_partner  # noqa: E402
+from omnibind_ros.host.training.student import StudentTask, accuracy, train_student  # noqa: E402
+from omnibind_ros.host.training.targets import with_peer  # noqa: E402
 
 
 def recording(modality: str, pair: str, label: str | None = "wave") -> Recording:
@@ -41,7 +41,7 @@ def test_only_recordings_of_shared_moments_are_asked_about():
     mine = [recording("skeleton", p) for p in ("a", "b", "")]
     theirs = [recording("imu", p) for p in ("b", "c", "")]
     assert of_same_moments(theirs, mine) == [theirs[0]]
-    with pytest.raises(ConfigError, match="no recording of 'skeleton' has the pair of one of 'imu'"):
+    with pytest.raises(ConfigError, match="no recording of 'skeleton' has the same pair as one of 'imu'"):
         of_same_moments(theirs[1:], mine)
     assert of_same_moments([], mine) == []
 
@@ -53,17 +53,17 @@ def test_a_partner_teaches_what_nobody_labelled(tmp_path):
     partner_shown = replace(
         of_moments(shown, "imu"), inputs=shown.inputs.flip(-2) + 0.2 * torch.randn_like(shown.inputs.float())
     )
-    partner = train_student(partner_shown, words(partner_shown), PLAN, run=tmp_path / "imu")
-    few = shown.knowing(np.array([int((shown.labels == k).nonzero()[0]) for k in range(3)]))
+    partner = train_student(partner_shown, words(partner_shown), StudentTask(PLAN), tmp_path / "imu")
+    few = shown.with_labels_of(np.array([int((shown.labels == k).nonzero()[0]) for k in range(3)]))
     assert int((few.labels == UNLABELLED).sum()) == len(few) - 3
-    seen = seen_by(partner, partner_shown[np.arange(len(shown) - 5)], few.recordings)
+    seen = peer_embeddings(partner, partner_shown[np.arange(len(shown) - 5)], few.recordings)
     assert not seen[-5:].any()  # no recording of these moments
     np.testing.assert_allclose(np.linalg.norm(seen[:-5], axis=1), 1, rtol=1e-5)
-    targets = with_partner(words(few), seen, CadConfig())
+    targets = with_peer(words(few), seen, CadConfig())
     assert targets.has_own[:-5].float().mean() > 0.9 and not targets.has_own[-5:].any()
-    judges = bars(200, 9)
+    dev = bars(200, 9)
     alone, taught = (
-        accuracy(train_student(few, of, PLAN, run=tmp_path / name), judges, ANCHORS)
+        accuracy(train_student(few, of, StudentTask(PLAN), tmp_path / name), dev, ANCHORS)
         for name, of in (("alone", words(few)), ("taught", targets))
     )
     assert taught > 0.97
@@ -73,7 +73,7 @@ def test_a_partner_teaches_what_nobody_labelled(tmp_path):
 def test_a_picture_of_the_moment_comes_first_and_doubt_says_nothing():
     pictured = replace(words(bars(3, 0)), own=torch.from_numpy(ANCHORS[[0, 0, 0]] * [[1], [0], [0]]).float())
     seen = np.stack([ANCHORS[1], ANCHORS[1], (ANCHORS[1] + ANCHORS[2]) / np.sqrt(2)]).astype(np.float32)
-    own = with_partner(pictured, seen, CadConfig()).own.numpy()
+    own = with_peer(pictured, seen, CadConfig()).own.numpy()
     np.testing.assert_array_equal(own[0], ANCHORS[0])
     np.testing.assert_array_equal(own[1], ANCHORS[1])
     assert not own[2].any()
@@ -103,8 +103,8 @@ def taught_run(tmp_path, monkeypatch) -> TrainingRun:
     config = changed(TrainingConfig(), [*few, "cad.sure=0"])
     folder = tmp_path / "run"
     folder.mkdir()
-    np.savez(folder / "anchors.npz", centres=np.eye(8, 16, dtype=np.float32), origin=np.zeros(16))
-    return TrainingRun(recipe, tmp_path, folder, config, machine=Machine(progress=False))
+    np.savez(folder / "anchors.npz", centres=np.eye(8, 16, dtype=np.float32))
+    return TrainingRun(recipe, tmp_path, folder, config, execution=Execution(progress=False))
 
 
 @pytest.fixture
@@ -112,11 +112,11 @@ def trained(monkeypatch) -> list[tuple[str, int, int, bool, Path]]:
     """Of each training: who, samples, those with a label, whether anybody said something, and where."""
     seen = []
 
-    def watched(samples, targets, plan, **options):
+    def watched(samples, targets, task, folder, **options):
         labelled = int((samples.labels >= 0).sum())
         heard = bool(targets.has_own.all())
-        seen.append((options["subject"], len(samples), labelled, heard, options["run"]))
-        return train_student(samples, targets, plan, **options)
+        seen.append((task.subject, len(samples), labelled, heard, folder))
+        return train_student(samples, targets, task, folder, **options)
 
     for module in (training_run, few_shot):
         monkeypatch.setattr(module, "train_student", watched)
@@ -140,10 +140,10 @@ def test_the_partner_is_trained_first_and_on_the_same_recordings(taught_run, tra
 
 def test_with_few_labels_the_partner_knows_those_of_the_same_moments(taught_run, trained):
     cells = list(Ablation(taught_run, per_class=1, samples=640).cells(["skeleton"], [], seeds=1))
-    assert [cell.variant for cell in cells] == [FULL, WORDS, NOBODY]
+    assert [cell.variant for cell in cells] == [FULL, WORDS, NO_TEACHER]
     assert [entry[:4] for entry in trained] == [
         ("imu", 2, 2, False),
         (f"skeleton {FULL}", 8, 2, True),
         (f"skeleton {WORDS}", 2, 2, False),
-        (f"skeleton {NOBODY}", 2, 2, False),
+        (f"skeleton {NO_TEACHER}", 2, 2, False),
     ]

@@ -48,7 +48,7 @@ def test_what_the_checks_refuse_is_left_out_and_no_label_is_a_negative():
 def test_every_modality_of_real_actions_becomes_samples(data_root, modality):
     recipe = load_recipe("actions")
     takes = [r for r in read_recordings(recipe, data_root, (modality,)) if "_t1_" in r.name][:16]
-    adaptor = recipe.adaptor(modality)
+    adaptor = recipe.preprocessor(modality)
     samples = prepare_samples(takes, recipe.label_names, adaptor, variants=2)
     assert samples.inputs.shape == (16, 2, *adaptor.input_shape[1:])
     assert torch.isfinite(samples.inputs).all()

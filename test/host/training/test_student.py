@@ -18,33 +18,36 @@ torch = pytest.importorskip("torch")
 from bars import ANCHORS, PLAN, SHORT, bars, words  # noqa: E402
 
 from omnibind_ros.errors import TrainingError  # noqa: E402
+from omnibind_ros.host.models.student import embed  # noqa: E402
+from omnibind_ros.host.training.config import CorruptionConfig  # noqa: E402
 from omnibind_ros.host.training.damage import damage  # noqa: E402
-from omnibind_ros.host.training.fit import Machine, disk_of, save_weights  # noqa: E402
+from omnibind_ros.host.training.files import reporting_full_disk, save_weights  # noqa: E402
+from omnibind_ros.host.training.fit import Execution  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, UNLABELLED  # noqa: E402
 from omnibind_ros.host.training.student import (  # noqa: E402
     UNLABELLED_SHARE,
-    Corruption,
+    DrawnSamples,
+    StudentTask,
     StudentTraining,
-    Variants,
     accuracy,
-    embed,
-    even_weights,
+    draw_weights,
     train_student,
 )
 
-QUIET = Machine(progress=False)
+QUIET = Execution(progress=False)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     run = tmp_path_factory.mktemp("run")
     samples = bars(400, 0)
-    return train_student(samples, words(samples), PLAN, run=run, machine=QUIET), run
+    return train_student(samples, words(samples), StudentTask(PLAN), run, execution=QUIET), run
 
 
-def short_student(run: Path, *, seed: int = 7, machine: Machine = QUIET):
+def short_student(run: Path, *, seed: int = 7, execution: Execution = QUIET):
     samples = bars(64, 0)
-    return train_student(samples, words(samples), SHORT, run=run, seed=seed, machine=machine, subject="bars")
+    task = StudentTask(SHORT, subject="bars", seed=seed)
+    return train_student(samples, words(samples), task, run, execution=execution)
 
 
 def assert_same(first, second) -> None:
@@ -56,7 +59,7 @@ def test_a_student_learns_its_classes_and_to_shun_the_negatives(trained):
     student, _ = trained
     fresh = bars(200, 1)
     assert accuracy(student, fresh, ANCHORS) > 0.97
-    vectors, _ = embed(student, fresh.clean)
+    vectors = embed(student, fresh.clean)[0].numpy()
     best = (vectors @ ANCHORS.T).max(axis=1)
     negative = fresh.labels.numpy() == NEGATIVE
     assert best[negative].mean() < 0.5 < 0.8 < best[~negative].mean()
@@ -65,7 +68,7 @@ def test_a_student_learns_its_classes_and_to_shun_the_negatives(trained):
 def test_a_finished_student_is_read_back(trained):
     student, run = trained
     samples = bars(10, 2)
-    again = train_student(samples, words(samples), PLAN, run=run, machine=QUIET)
+    again = train_student(samples, words(samples), StudentTask(PLAN), run, execution=QUIET)
     x = torch.randn(4, 1, 12, 12)
     torch.testing.assert_close(again(x)[0], student(x)[0])
 
@@ -102,9 +105,8 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from bars import SHORT, bars, words
-from omnibind_ros.host.training.damage import damage  # noqa: E402
-from omnibind_ros.host.training.fit import Machine
-from omnibind_ros.host.training.student import StudentTraining, train_student
+from omnibind_ros.host.training.fit import Execution
+from omnibind_ros.host.training.student import StudentTask, StudentTraining, train_student
 begin = StudentTraining.on_train_epoch_start
 def wait_in_the_third(training):
     begin(training)
@@ -112,9 +114,9 @@ def wait_in_the_third(training):
         print("third epoch", flush=True)
         time.sleep(600)
 StudentTraining.on_train_epoch_start = wait_in_the_third
-samples, quiet = bars(64, 0), Machine(progress=False)
+samples, quiet = bars(64, 0), Execution(progress=False)
 try:
-    train_student(samples, words(samples), SHORT, run=Path(sys.argv[1]), seed=7, machine=quiet)
+    train_student(samples, words(samples), StudentTask(SHORT, seed=7), Path(sys.argv[1]), execution=quiet)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -147,7 +149,7 @@ def test_a_training_that_was_killed_or_interrupted_by_hand_is_resumed(how, tmp_p
 
 
 def test_two_processes_share_the_work(tmp_path):
-    student = short_student(tmp_path / "shared", machine=Machine(devices=2, progress=False))
+    student = short_student(tmp_path / "shared", execution=Execution(devices=2, progress=False))
     assert torch.isfinite(student.head.weight).all()
     alone = short_student(tmp_path / "alone")
     assert not torch.equal(student.head.weight, alone.head.weight)
@@ -181,8 +183,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    no_space = pytest.raises(TrainingError, match=r"no space left on the disk of .*the same command goes on")
-    with no_space, disk_of(tmp_path):
+    no_space = pytest.raises(TrainingError, match=r"no space left on the disk of .*run the same command")
+    with no_space, reporting_full_disk(tmp_path):
         save_weights(torch.nn.Linear(2, 2), file)
     assert file.read_bytes() == before
 
@@ -195,8 +197,8 @@ def test_logs_are_kept_as_csv(trained):
 
 def test_small_classes_are_drawn_as_often_and_the_unlabelled_in_their_share():
     samples = bars(300, 0)
-    weights = even_weights(samples.knowing(np.arange(30))).numpy()
-    unlabelled = samples.knowing(np.arange(30)).labels.numpy() == UNLABELLED
+    weights = draw_weights(samples.with_labels_of(np.arange(30))).numpy()
+    unlabelled = samples.with_labels_of(np.arange(30)).labels.numpy() == UNLABELLED
     assert weights[unlabelled].sum() / weights.sum() == pytest.approx(UNLABELLED_SHARE)
 
 
@@ -209,10 +211,9 @@ def test_a_student_that_saw_failing_sensors_reads_them_better(tmp_path):
         train_student(
             samples,
             words(samples),
-            plan,
-            run=tmp_path / name,
-            machine=QUIET,
-            corruption=Corruption(share, 1.0),
+            StudentTask(plan, corruption=CorruptionConfig(share=share, damaged=1.0)),
+            tmp_path / name,
+            execution=QUIET,
         )
         for name, share in (("clean", 0.0), ("robust", 0.5))
     )
@@ -223,5 +224,7 @@ def test_a_student_that_saw_failing_sensors_reads_them_better(tmp_path):
 def test_corrupted_versions_are_drawn_in_their_share():
     samples = bars(100, 0)
     marked = replace(samples, corrupted=torch.full((100, 2, 1, 12, 12), 9.0, dtype=torch.float16))
-    drawn = Variants(marked, words(marked), Corruption(0.4, damaged=0.0)).__getitems__(list(range(100)) * 20)
+    drawn = DrawnSamples(marked, words(marked), CorruptionConfig(share=0.4, damaged=0.0)).__getitems__(
+        list(range(100)) * 20
+    )
     assert (drawn[0] == 9.0).all(dim=(1, 2, 3)).float().mean() == pytest.approx(0.4, abs=0.05)

@@ -13,7 +13,7 @@ from omnibind_ros.host.data.recording import Recording  # noqa: E402
 from omnibind_ros.host.data.to_pictures import Looks  # noqa: E402
 from omnibind_ros.host.training.cad import CadConfig  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, UNLABELLED  # noqa: E402
-from omnibind_ros.host.training.targets import Targets, make_targets, see_pictures  # noqa: E402
+from omnibind_ros.host.training.targets import Targets, embed_pictures, make_targets  # noqa: E402
 
 K, D = 3, 8
 LABELS = ("a", "b", "c")
@@ -45,7 +45,7 @@ BANK = [
     for k, label in enumerate(LABELS)
     for n in (0, 1)
 ]
-SEEN = see_pictures(ByBrightness(), BANK, LABELS)
+SEEN = embed_pictures(ByBrightness(), BANK, LABELS)
 
 
 def targets(*recordings: Recording, sure: float = 0.9) -> Targets:
@@ -94,6 +94,6 @@ def test_a_misread_picture_of_a_known_class_is_replaced_by_one_of_that_class():
 
 
 def test_a_class_without_pictures_is_not_taught_by_those_of_others():
-    few = see_pictures(ByBrightness(), BANK[:4], LABELS)
+    few = embed_pictures(ByBrightness(), BANK[:4], LABELS)
     found = make_targets(ByBrightness(), CENTRES, [sound("alone", "c")], Looks([]), few, CadConfig())
     assert not found.of(torch.tensor([0]), torch.tensor([2]))[0].any()

@@ -89,7 +89,7 @@ def test_a_table_says_what_is_shown_when(folder):
     found = read(folder, source, **SERIES)
     assert [(r.label, len(r.load())) for r in found] == [("no", 75), ("yes", 50)]
     (folder / "data/yes_1/1.csv").write_text("start,label\n0,no\n")
-    with pytest.raises(BadRecording, match=r"1\.csv needs seconds in its columns start and end"):
+    with pytest.raises(BadRecording, match=r"1\.csv needs columns start and end in seconds"):
         read(folder, source, **SERIES)
 
 
