@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic import Field, Strict
 
 from omnibind_ros.config.strict_yaml import StrictModel
 from omnibind_ros.errors import BadRecording
+from omnibind_ros.host.data.audio_file import AUDIO_SUFFIXES, read_audio
 from omnibind_ros.host.data.depth import DepthCamera, points_of_depth
 from omnibind_ros.modalities.audio.pcm import resample
 from omnibind_ros.modalities.event.events import Events
@@ -94,8 +94,8 @@ class Decoder:
             return file.read_text(encoding="utf-8").strip()
         if form == "event":
             return read_bs2(file)
-        if suffix == ".wav":
-            return read_wav(file, self.adaptor.format.rate)
+        if suffix in AUDIO_SUFFIXES:
+            return read_audio(file, self.adaptor.format.rate)
         if suffix in _PICTURES:
             return self._form(read_picture(file))
         if suffix == ".npy":
@@ -122,17 +122,6 @@ class Decoder:
         result = values.astype(np.float32)
         result *= np.asarray(self.rules.scale, np.float32)
         return result
-
-
-def read_wav(file: Path, rate: int) -> NDArray[np.float32]:
-    """16-bit PCM WAV -> float32 [n] mono at `rate` Hz."""
-    with wave.open(str(file)) as f:
-        if f.getsampwidth() != 2:
-            raise BadRecording(f"{8 * f.getsampwidth()}-bit samples; 16-bit PCM is expected")
-        sound = np.frombuffer(f.readframes(f.getnframes()), "<i2").reshape(-1, f.getnchannels())
-        recorded_rate = f.getframerate()
-    mono: NDArray[np.float32] = np.asarray(sound.mean(axis=1, dtype=np.float32) / 32768, np.float32)
-    return resample(mono, recorded_rate, rate)
 
 
 def read_picture(file: Path) -> NDArray[Any]:
@@ -260,7 +249,7 @@ _NUMBERS = (".csv", ".tsv", ".npy")
 _SUFFIXES_OF: dict[str, tuple[str, ...]] = {
     "image": (*_PICTURES, ".npy"),
     "thermal": (*_PICTURES, *_NUMBERS),
-    "audio": (".wav", ".npy"),
+    "audio": (*AUDIO_SUFFIXES, ".npy"),
     "event": (".bs2",),
     "touch": (".npy",),
     "point_cloud": (*_NUMBERS, ".xyz", ".txt"),
