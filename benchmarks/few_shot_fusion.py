@@ -40,14 +40,8 @@ from omnibind_ros.host.data.recipe import TEACHER_MODALITIES, load_recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import select
-from omnibind_ros.host.evaluation.comparison import (
-    ADAPTIVE,
-    CONDITIONS,
-    STEPS,
-    Outcomes,
-    accuracies,
-    compare,
-)
+from omnibind_ros.host.evaluation.comparison import ADAPTIVE, CONDITIONS, Outcomes, compare
+from omnibind_ros.host.evaluation.comparison_tables import STEPS, accuracies
 from omnibind_ros.host.evaluation.pools import Pool, make_pool
 from omnibind_ros.host.evaluation.rules import best_single, static_rules
 from omnibind_ros.host.evaluation.sensor_sets import SensorSets

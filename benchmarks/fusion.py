@@ -26,7 +26,8 @@ from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import select
-from omnibind_ros.host.evaluation.comparison import ADAPTIVE, Outcomes, accuracies, compare
+from omnibind_ros.host.evaluation.comparison import ADAPTIVE, Outcomes, compare
+from omnibind_ros.host.evaluation.comparison_tables import accuracies
 from omnibind_ros.host.evaluation.pools import Pool, make_pool
 from omnibind_ros.host.evaluation.rules import static_rules
 from omnibind_ros.host.evaluation.sensor_sets import SensorSets

@@ -68,7 +68,7 @@ def ablate(
     if json_file is not None:
         how = {"recipe": plan.name, "per_class": per_class, "seeds": seeds, "samples": samples}
         json_file.write_text(json.dumps({**how, **summary(cells)}, indent=2) + "\n")
-    title = f"{per_class} recordings a class, {seeds} seeds, accuracy % on the dev split"
+    title = f"{per_class} recordings per class, {seeds} seeds, accuracy % on the dev split"
     Console().print(_table(cells, title))
 
 

@@ -90,7 +90,7 @@ def train(
             again += [part for setting in settings or () for part in ("--set", setting)]
             _train_side_by_side(run, step, modalities, jobs, [recipe, *again])
         if step in (Step.teacher, Step.all):
-            run.teach()
+            run.make_teacher()
         if step in (Step.students, Step.all):
             for one in modalities:
                 run.encoder(one, "split")
@@ -122,7 +122,7 @@ def _train_side_by_side(
     _ = run.centres  # made once, not by each process
     for number in range(1 + max((_round(run.recipe, m) for _, m in needed), default=-1)):
         if number == 1:
-            run.teach()
+            run.make_teacher()
         commands = {
             f"{m}, {one.value}": ("train", one.value, *arguments, "--modality", m)
             for one, m in needed

@@ -19,7 +19,7 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.evaluation import comparison
+from omnibind_ros.host.evaluation import comparison, comparison_tables
 from omnibind_ros.host.evaluation.calibration_fit import expected_calibration_error
 from omnibind_ros.host.evaluation.comparison import Fuse, Outcomes
 from omnibind_ros.host.evaluation.pools import NO_LABEL, Embed, Pool, make_pool, pick
@@ -118,7 +118,7 @@ def evaluate(
         embed, preprocessor = _embedder(encoder), encoder.adaptor
         alone[modality] = make_pool(embed, preprocessor, own, bank.names, versions=0)
         some = pick([r for r in own if r.label is not None], _MOST_CORRUPTED, seed)
-        versions = comparison.STEPS * len(alone[modality].kinds)
+        versions = comparison_tables.STEPS * len(alone[modality].kinds)
         if some:
             corrupted[modality] = make_pool(
                 embed, preprocessor, some, bank.names, versions=versions, seed=seed
@@ -159,10 +159,10 @@ def evaluate(
         scores.sources,
         scores.negatives,
         {
-            "subsets": comparison.subset_table(outcomes),
-            "conditions": comparison.condition_table(outcomes, static),
-            "sizes": comparison.size_table(outcomes, seed),
-            "kinds": comparison.kind_table(outcomes),
+            "subsets": comparison_tables.subset_table(outcomes),
+            "conditions": comparison_tables.condition_table(outcomes, static),
+            "sizes": comparison_tables.size_table(outcomes, seed),
+            "kinds": comparison_tables.kind_table(outcomes),
             "calibration": _reliability(outcomes, calibration),
             "confusion": {
                 "labels": list(bank.names),

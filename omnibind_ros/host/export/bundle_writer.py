@@ -58,9 +58,7 @@ def write_bundle(
         trained_on: `all`, or the split that the students were trained on.
         metrics: measured on held-back recordings, for the manifest.
     """
-    new = folder.with_name(folder.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
+    new = new_folder(folder)
     entries = {modality: _write_encoder(new, modality, trained) for modality, trained in encoders.items()}
     export_fusion(fusion, max_sensors, len(centres), space.dim, new / "fusion.onnx")
     (new / "labels.npz").write_bytes(LabelBank(recipe.label_names, centres[:, None]).to_npz())
@@ -89,6 +87,19 @@ def write_bundle(
             },
         }
     )
+    return replace_bundle(new, manifest, folder)
+
+
+def new_folder(folder: Path) -> Path:
+    """An empty folder beside `folder`, in which its replacement is written."""
+    new = folder.with_name(folder.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    return new
+
+
+def replace_bundle(new: Path, manifest: Manifest, folder: Path) -> Bundle:
+    """Write the manifest of the bundle in `new`, load it, and move it to `folder`."""
     (new / "bundle.yaml").write_text(manifest.to_yaml())
     Bundle.load(new)
     shutil.rmtree(folder, ignore_errors=True)

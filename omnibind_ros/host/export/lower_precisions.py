@@ -31,6 +31,7 @@ from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import Split, select
+from omnibind_ros.host.export.bundle_writer import new_folder, replace_bundle
 from omnibind_ros.host.export.encoder_accuracy import PreparedInputs, correct, embed, prepare_inputs
 from omnibind_ros.host.export.half_precision import to_half_precision
 from omnibind_ros.host.export.onnx_graph import layers, read_graph
@@ -149,19 +150,14 @@ def add_precisions(
         record_of: gives the record of a modality.
         allowed_loss: in percentage points.
     """
-    new = folder.with_name(folder.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(bundle.folder, new)
+    new = new_folder(folder)
+    shutil.copytree(bundle.folder, new, dirs_exist_ok=True)
     document = bundle.manifest.model_dump(mode="json", exclude_none=True)
     for modality in modalities:
         document["encoders"][modality].update(
             _write_precisions(bundle, modality, record_of(modality), new, precisions, allowed_loss)
         )
-    (new / "bundle.yaml").write_text(Manifest.model_validate(document).to_yaml())
-    Bundle.load(new)
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
-    return Bundle.load(folder)
+    return replace_bundle(new, Manifest.model_validate(document), folder)
 
 
 def _write_precisions(

@@ -53,25 +53,12 @@ def heat_map(
     for r, (name, line) in enumerate(zip(rows, cells, strict=True)):
         y = top + r * height
         parts.append(_text(left - 6, y + height / 2 + 4, name, anchor="end", small=True))
-        for c, (shade, text, tooltip) in enumerate(line):
-            x = left + c * side
-            parts.append(
-                f"<g><title>{escape(tooltip)}</title>"
-                f'<rect class="cell" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{side - 1:.1f}" '
-                f'height="{height - 1:.1f}"/>'
-            )
-            if shade is not None:
-                parts.append(
-                    f'<rect class="{tone}" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{side - 1:.1f}" '
-                    f'height="{height - 1:.1f}" fill-opacity="{_clamped(shade):.3f}"/>'
-                )
-            parts.append(_text(x + side / 2, y + height / 2 + 4, text, anchor="middle", small=True))
-            parts.append("</g>")
+        parts.extend(_cell(left + c * side, y, side, height, cell, tone) for c, cell in enumerate(line))
     overhang = max(0.0, reach - side / 2)
     return _svg(left + len(columns) * side + overhang + 4, top + len(rows) * height + 4, parts)
 
 
-def dots(rows: Sequence[Sequence[bool]], columns: Sequence[str], *, side: float, height: float) -> list[str]:
+def _dots(rows: Sequence[Sequence[bool]], columns: Sequence[str], *, side: float, height: float) -> list[str]:
     """Membership of rows in columns as dots; parts of `subset_map`."""
     parts = []
     for c, name in enumerate(columns):
@@ -95,7 +82,7 @@ def subset_map(
 ) -> str:
     """A row per subset: dots for its members, then shaded cells."""
     side, height, wide = 20.0, 17.0, 62.0
-    parts = dots(members, modalities, side=side, height=height)
+    parts = _dots(members, modalities, side=side, height=height)
     left = len(modalities) * side + 14
     for c, name in enumerate(columns):
         parts.append(
@@ -109,14 +96,7 @@ def subset_map(
             right = left + len(columns) * wide
             parts.append(f'<line class="grid" x1="0" x2="{right:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>')
         before = sum(own)
-        for c, (shade, text, tooltip) in enumerate(line):
-            x = left + c * wide
-            parts.append(f"<g><title>{escape(tooltip)}</title>")
-            size = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{height - 2:.1f}"'
-            parts.append(f'<rect class="cell" {size}/>')
-            if shade is not None:
-                parts.append(f'<rect class="bad" {size} fill-opacity="{_clamped(shade):.3f}"/>')
-            parts.append(_text(x + wide / 2, y + height / 2 + 4, text, anchor="middle", small=True) + "</g>")
+        parts.extend(_cell(left + c * wide, y, wide, height, cell, "bad") for c, cell in enumerate(line))
     return _svg(left + len(columns) * wide + 56, 74 + len(members) * height + 4, parts)
 
 
@@ -287,6 +267,14 @@ def _svg(width: float, height: float, parts: Sequence[str]) -> str:
         f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" '
         f'role="img">{"".join(parts)}</svg>'
     )
+
+
+def _cell(x: float, y: float, width: float, height: float, cell: Cell, tone: str) -> str:
+    shade, text, tooltip = cell
+    size = f'x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{width - 1:.1f}" height="{height - 1:.1f}"'
+    shaded = "" if shade is None else f'<rect class="{tone}" {size} fill-opacity="{_clamped(shade):.3f}"/>'
+    written = _text(x + width / 2, y + height / 2 + 4, text, anchor="middle", small=True)
+    return f'<g><title>{escape(tooltip)}</title><rect class="cell" {size}/>{shaded}{written}</g>'
 
 
 def _clamped(shade: float) -> float:

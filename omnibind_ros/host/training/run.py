@@ -144,7 +144,7 @@ class TrainingRun:
         """The teacher's space, centred on this recipe's classes."""
         return Space(self.teacher.space_id, self.centres.shape[1])
 
-    def teach(self) -> None:
+    def make_teacher(self) -> None:
         """Make the teacher: class centres, and the image tower if any term of CAD needs pictures."""
         _ = self.centres
         if self.teacher.has_pictures and self.config.cad.needs_pictures:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 from made_pools import CENTRES, K, by_evidence, pools
 
-from omnibind_ros.host.evaluation import comparison
+from omnibind_ros.host.evaluation import comparison, comparison_tables
 from omnibind_ros.host.evaluation.rules import static_rules
 from omnibind_ros.host.evaluation.space_map import retrieval, space_map
 from omnibind_ros.host.report import charts
@@ -25,10 +25,10 @@ def some_scores() -> dict:
         "modalities": {m: {"accuracy": 0.9, "n": 120} for m in made},
         "sources": {"image": {"one": {"accuracy": 0.8, "n": 60}, "two": {"accuracy": 1.0, "n": 60}}},
         "negatives": {"image": {"accuracy": 1.0, "n": 3}},
-        "subsets": comparison.subset_table(outcomes),
-        "conditions": comparison.condition_table(outcomes, tuple(rules)),
-        "sizes": comparison.size_table(outcomes, 0, replicates=5),
-        "kinds": comparison.kind_table(outcomes),
+        "subsets": comparison_tables.subset_table(outcomes),
+        "conditions": comparison_tables.condition_table(outcomes, tuple(rules)),
+        "sizes": comparison_tables.size_table(outcomes, 0, replicates=5),
+        "kinds": comparison_tables.kind_table(outcomes),
         "calibration": {"clean": {"ece": 0.01, "bins": [[0.6, 0.5, 4], [0.99, 1.0, 90]]}},
         "confusion": {"labels": list(LABELS), "image": np.eye(K, dtype=int).tolist()},
         "retrieval": retrieval(made),

@@ -61,7 +61,7 @@ def test_a_recipe_without_pictures_can_be_taught(tmp_path, monkeypatch):
     monkeypatch.setattr("omnibind_ros.host.training.run_teacher.MiniLMTeacher", Words)
     monkeypatch.setattr(TrainingRun, "recordings", lambda *_: [])
     run = TrainingRun(DIGITS, tmp_path, tmp_path / "run", TrainingConfig())
-    run.teach()
+    run.make_teacher()
     assert (run.folder / "anchors.npz").exists()
     assert not (run.folder / "teacher").exists()
 
