@@ -9,7 +9,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# `colcon build --symlink-install` runs a link to this file from a build folder without the rest of the checkout.
+# `colcon build --symlink-install` runs a link to this file, in a folder without the rest of the checkout.
 CHECKOUT = Path(__file__).resolve().parent
 PACKAGE = "omnibind_ros"
 SHARE = f"share/{PACKAGE}"
@@ -17,14 +17,14 @@ SHARED_FOLDERS = ("calibration", "config", "engines", "launch")
 
 
 def version() -> str:
-    """`__version__` of the package, read without importing it. `package.xml` repeats it; a test compares them."""
+    """`__version__` of the package, read without importing it; `package.xml` repeats it."""
     source = (CHECKOUT / PACKAGE / "__init__.py").read_text(encoding="utf-8")
     (found,) = re.findall(r'^__version__ = "(.+)"$', source, re.MULTILINE)
     return found
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """Files outside the Python package, as (folder relative to the prefix, files relative to the checkout)."""
+    """(folder relative to the prefix, files relative to the checkout) of what is outside the package."""
     files = defaultdict(list)
     files["share/ament_index/resource_index/packages"].append(f"resource/{PACKAGE}")
     files[SHARE].append("package.xml")
