@@ -17,7 +17,11 @@ from omnibind_ros.host.data import decode, depth, recipe, source
 from omnibind_ros.modalities.series import preprocessing as time_series
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PAGES = sorted([CHECKOUT / "README.md", *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("*/README.md")])
+PAGES = sorted(
+    path
+    for pattern in ("*.md", ".github/*.md", "docs/*.md", "*/README.md", "engines/*/README.md")
+    for path in CHECKOUT.glob(pattern)
+)
 ROBOT_MODELS = (
     robot.RobotConfig,
     robot.SensorConfig,
