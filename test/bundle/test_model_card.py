@@ -42,7 +42,8 @@ def test_its_test_recordings_are_at_least_those_that_were_measured(manifest):
     held_back = {row[0]: row[4] for row in table("source . licence")}
     for modality, sources in manifest.provenance.metrics["test_sources"].items():
         for name, figures in sources.items():
-            assert int(held_back[f"{modality}: {name}"]) >= figures["n"]  # negatives have no class to recognise
+            # Negatives are held back, too, but have no class to recognise.
+            assert int(held_back[f"{modality}: {name}"]) >= figures["n"]
 
 
 def test_its_accuracies_of_subsets_are_those_of_the_manifest(manifest):
