@@ -149,3 +149,10 @@ def test_options_of_audio_are_documented_with_their_defaults():
     for key, field in robot.AudioOptions.model_fields.items():
         (shown,) = documented_defaults(f"audio.{key}")
         assert yaml.safe_load(shown.strip("`")) == field.default
+
+
+def test_the_glossary_has_at_most_thirty_terms_each_defined_once():
+    page = (CHECKOUT / "docs" / "glossary.md").read_text()
+    terms = re.findall(r"^\| ([a-z ]+) \| (?!meaning)", page, re.MULTILINE)
+    assert 20 <= len(terms) <= 30
+    assert len(set(terms)) == len(terms)
