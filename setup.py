@@ -20,7 +20,7 @@ def version() -> str:
     """`__version__` of the package, read without importing it; `package.xml` repeats it."""
     source = (CHECKOUT / PACKAGE / "__init__.py").read_text(encoding="utf-8")
     (found,) = re.findall(r'^__version__ = "(.+)"$', source, re.MULTILINE)
-    return found
+    return str(found)
 
 
 def shared_files() -> list[tuple[str, list[str]]]:

@@ -230,7 +230,7 @@ def test_what_is_imported_of_ros_is_declared(folder):
 def test_colcon_sees_a_ros_package():
     # A malformed address and a [project] table both make it, silently, one without executables.
     package = ElementTree.parse(CHECKOUT / "package.xml").getroot()
-    addresses = [person.get("email") for person in package.iter("maintainer")]
+    addresses = [person.get("email", "") for person in package.iter("maintainer")]
     assert addresses
     for address in addresses:
         assert re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", address)

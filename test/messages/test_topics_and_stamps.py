@@ -63,6 +63,11 @@ def test_what_is_no_time_is_refused(time):
 
 def test_a_class_is_looked_up_once():
     asked = []
-    types = MessageTypes(lambda name: asked.append(name) or object(), to_bytes=bytes)
+
+    def look_up(name):
+        asked.append(name)
+        return object
+
+    types = MessageTypes(look_up, to_bytes=bytes)
     assert types["std_msgs/msg/String"] is types["std_msgs/msg/String"]
     assert asked == ["std_msgs/msg/String"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from omnibind_ros.messages import cdr as rosbags_types
 from omnibind_ros.messages.type_store import type_store
@@ -17,15 +20,15 @@ def rosbags_message_types() -> MessageTypes:
     return MessageTypes(rosbags_types.message_class, to_bytes=lambda data: data)
 
 
-_BUILTIN = {"string": str, "bool": bool, "float32": float, "float64": float, "byte": bytes}
+_BUILTIN: dict[Any, type] = {"string": str, "bool": bool, "float32": float, "float64": float, "byte": bytes}
 
 
-def _rclpy_like_class(name: str):
+def _rclpy_like_class(name: str) -> type[Any]:
     """Keyword arguments only, plain Python types only, `uint8[]` as `array.array`: what rclpy insists on."""
     constants, fields = type_store().fielddefs[name]
 
     class Message(SimpleNamespace):
-        def __init__(self, **values):
+        def __init__(self, **values: Any) -> None:
             assert values.keys() == dict(fields).keys(), f"{name}: {sorted(values)}"
             for field, (kind, inner) in fields:
                 value = values[field]
@@ -37,6 +40,7 @@ def _rclpy_like_class(name: str):
                     assert type(value) is list, f"{name}.{field}: {type(value)}"
             super().__init__(**values)
 
+    value: Any
     for constant, kind, value in constants:
         setattr(Message, constant, bytes([value]) if kind == "byte" else value)
     return Message
@@ -47,15 +51,16 @@ def rclpy_like_message_types() -> MessageTypes:
 
 
 @pytest.fixture(params=[rosbags_message_types, rclpy_like_message_types], ids=["rosbags", "rclpy-like"])
-def types(request) -> MessageTypes:
-    return request.param()
+def types(request: pytest.FixtureRequest) -> MessageTypes:
+    made: MessageTypes = request.param()
+    return made
 
 
 @pytest.fixture
-def over_the_wire(types):
+def over_the_wire(types: MessageTypes) -> Callable[[Any], Any]:
     """Send a message: rosbags messages through CDR and back, others as they are."""
 
-    def send(message):
+    def send(message: Any) -> Any:
         name = getattr(message, "__msgtype__", None)
         if name is None:
             return message
@@ -65,11 +70,12 @@ def over_the_wire(types):
 
 
 @pytest.fixture
-def vector():
+def vector() -> Callable[..., NDArray[np.float32]]:
     """A function D -> a random unit vector."""
 
-    def make(dim, seed=0):
+    def make(dim: int, seed: int = 0) -> NDArray[np.float32]:
         values = np.random.default_rng(seed).standard_normal(dim).astype(np.float32)
-        return values / np.linalg.norm(values)
+        unit: NDArray[np.float32] = values / np.linalg.norm(values)
+        return unit
 
     return make
