@@ -114,7 +114,7 @@ setup(
         ],
         "test": [
             "hypothesis>=6.90",
-            "import-linter>=2.16",
+            "import-linter>=2.15",
             "matplotlib>=3.7",
             "mypy>=1.11",
             "onnx>=1.15",
