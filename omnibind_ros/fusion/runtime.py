@@ -19,9 +19,8 @@ from typing import Any
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.settings import FusionSettings
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.fusion.live_set import Freshness
-from omnibind_ros.fusion.open_hub import open_hub, open_label_bank
-from omnibind_ros.fusion.rate import PublishSchedule
+from omnibind_ros.fusion.core import FusionCore
+from omnibind_ros.fusion.publish_schedule import PublishSchedule
 from omnibind_ros.messages.classification import encode_contributions, encode_recognition
 from omnibind_ros.messages.diagnostics import Level, Report, sensor_report
 from omnibind_ros.messages.embedding_cloud import decode_embedding, encode_fused
@@ -79,8 +78,7 @@ class FusionRuntime:
         self._clock = clock
         self._steady = steady
         self._bundle = Bundle.load(settings.bundle)
-        self._labels = open_label_bank(self._bundle)
-        self._hub = open_hub(self._bundle, self._labels, settings)
+        self._core = FusionCore.open(self._bundle, settings)
         self._schedule = PublishSchedule(settings.rate_hz, settings.max_rate_hz)
         self._encoders: dict[str, int] = {}
         self._news = False
@@ -92,10 +90,7 @@ class FusionRuntime:
     def apply(self, settings: FusionSettings) -> None:
         """Other settings from now on; another bundle, frame or number of threads needs another runtime."""
         self.settings = settings
-        self._hub.top_k = settings.top_k
-        self._hub.set_unknown_threshold(settings.unknown_threshold)
-        self._hub.live_set.freshness = Freshness(**settings.freshness.model_dump())
-        self._hub.live_set.mute(settings.muted_sensors)
+        self._core.apply(settings)
         self._schedule.set_rates(settings.rate_hz, settings.max_rate_hz)
         self._schedule.changed()
 
@@ -103,8 +98,8 @@ class FusionRuntime:
         """The `vision_msgs/msg/LabelInfo` that says what can be recognised."""
         return encode_label_info(
             self._types,
-            self._labels.names,
-            self._hub.unknown_threshold,
+            self._core.labels.names,
+            self._core.unknown_threshold,
             self._clock(),
             self.settings.frame_id,
         )
@@ -118,18 +113,18 @@ class FusionRuntime:
             try:
                 embedding = decode_embedding(message, sensor)
             except BadMessage as error:
-                self._hub.live_set.reject(sensor, str(error), now)
+                self._core.live_set.reject(sensor, str(error), now)
                 return
             if embedding is None:
                 modality = message.fields[0].name if message.fields else ""
-                self._hub.live_set.goodbye(sensor, now, modality)
-            elif self._hub.update(embedding, now):
+                self._core.live_set.goodbye(sensor, now, modality)
+            elif self._core.update(embedding, now):
                 self._schedule.news()
 
     def refuse(self, sensor: str, reason: str) -> None:
         """Something came from a sensor that is not even that."""
         with self._surviving():
-            self._hub.live_set.reject(sensor, reason, self._clock())
+            self._core.live_set.reject(sensor, reason, self._clock())
 
     def count_encoders(self, sensor: str, count: int) -> None:
         """So many encoders publish under this name from now on."""
@@ -139,10 +134,10 @@ class FusionRuntime:
             self._news = True
             if count:
                 self._encoders[sensor] = count
-                self._hub.live_set.appear(sensor, "", self._clock())
+                self._core.live_set.appear(sensor, "", self._clock())
             else:
                 del self._encoders[sensor]
-                self._hub.live_set.leave(sensor, self._clock())
+                self._core.live_set.leave(sensor, self._clock())
 
     def part(self) -> None:
         """Hear nobody any more: all encoders count as gone."""
@@ -151,7 +146,7 @@ class FusionRuntime:
 
     def clock_jumped(self) -> None:
         """The clock was set: what was received no longer counts."""
-        self._hub.live_set.reset(self._clock())
+        self._core.live_set.reset(self._clock())
         self._schedule.changed()
 
     # What is due
@@ -160,7 +155,7 @@ class FusionRuntime:
         """Seconds until something is due if nothing arrives."""
         steady, now = self._steady(), self._clock()
         wait = self._schedule.due_at(steady) - steady
-        expiry = self._hub.live_set.next_expiry(now)
+        expiry = self._core.live_set.next_expiry(now)
         if expiry is not None:
             wait = min(wait, expiry - now)
         return max(0, wait) / 1e9
@@ -182,11 +177,11 @@ class FusionRuntime:
 
     def reports(self, lost: Callable[[str], int] = lambda sensor: 0) -> list[Report]:
         """One of fusion, one a sensor. `lost`: how many messages of a sensor the shell missed."""
-        statuses = self._hub.statuses(self._clock())
+        statuses = self._core.statuses(self._clock())
         return [self._own_report(statuses), *(self._report_on(status, lost) for status in statuses)]
 
     def _note_changes(self) -> None:
-        for change in self._hub.live_set.advance(self._clock()):
+        for change in self._core.live_set.advance(self._clock()):
             _log.info("%s is %s: %s", change.sensor, change.after.value, change.reason)
             self._schedule.changed()
             self._news = True
@@ -194,7 +189,7 @@ class FusionRuntime:
     def _answer(self) -> Outputs:
         begun = self._steady()
         self._schedule.published(begun)
-        recognition = self._hub.step(self._clock())
+        recognition = self._core.step(self._clock())
         self._step_ms += ((self._steady() - begun) / 1e6 - self._step_ms) / 16
         self._recognitions += 1
         return Outputs(self._types, recognition, self._bundle.space.tag, self.settings.frame_id)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.fusion.calibration import softmax
+from omnibind_ros.bundle.temperature_scaling import softmax
 
 
 def fit_scale(
