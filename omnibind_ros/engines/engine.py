@@ -61,7 +61,7 @@ class TensorSpec:
         """Whether an array has this shape and dtype; a dynamic axis may have any length but 0."""
         if array.dtype != self.dtype or array.ndim != len(self.shape):
             return False
-        return all(
+        return array.shape == self.shape or all(
             length == actual if isinstance(length, int) else actual > 0
             for length, actual in zip(self.shape, array.shape, strict=True)
         )
