@@ -49,8 +49,8 @@ class Embedding:
         stamp: end of the sample, ns since the epoch, by the sensor's clock.
         space: `Space.tag` of the space of the vector.
         quality: result of the signal checks of the sample, 0 (useless) to 1 (no objection).
-        evidence: log of the scale s at which softmax(s cosines) is calibrated; where that is not known, log of
-            the norm of the encoder's output before normalisation.
+        evidence: log of the scale s at which softmax(s cosines) is calibrated; where that is not known, log
+            of the norm of the encoder's output before normalisation.
         frame_id: the sensor's coordinate frame.
     """
 
@@ -114,10 +114,10 @@ class Recognition:
     """The answer of all live sensors together.
 
     Attributes:
-        stamp: newest contributing sample, ns since the epoch by fusion's clock; without a live sensor, the time
-            of the step.
-        labels: best first; scores descend and sum to 1 at most. The first is `unknown` when no class is likely
-            enough; **empty = no live sensor**.
+        stamp: newest contributing sample, ns since the epoch by fusion's clock; without a live sensor, the
+            time of the step.
+        labels: best first; scores descend and sum to 1 at most. The first is `unknown` when no class is
+            likely enough; **empty = no live sensor**.
         contributions: one per live sensor, heaviest first.
         fused: float32 [D] unit norm, or None without a live sensor.
     """

@@ -40,7 +40,7 @@ class DriverWatch:
         """Measured message period, 0 before two messages."""
         return self._period.measured
 
-    def heard(self, now: float) -> None:
+    def arrived(self, now: float) -> None:
         """A message arrived."""
         self._period.arrived(now)
         self._latest = now

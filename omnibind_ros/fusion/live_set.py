@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from omnibind_ros.config.robot import Freshness
-from omnibind_ros.fusion.tracked_sensor import Limits, TrackedSensor
+from omnibind_ros.fusion.tracked_sensor import Timeouts, TrackedSensor
 from omnibind_ros.types import Embedding, Modality, SensorState, SensorStatus, Space
 
 _MAX_SENSORS = 256
@@ -73,13 +73,13 @@ class LiveSet:
     @property
     def freshness(self) -> Freshness:
         """How long embeddings count; may be replaced at any time."""
-        return self._limits.freshness
+        return self._timeouts.freshness
 
     @freshness.setter
     def freshness(self, freshness: Freshness) -> None:
-        self._limits = Limits(freshness, self._expected_periods)
+        self._timeouts = Timeouts(freshness, self._expected_periods)
         for sensor in self._sensors.values():
-            sensor.limits = self._limits
+            sensor.timeouts = self._timeouts
 
     # What arrives
 
@@ -158,7 +158,7 @@ class LiveSet:
         return changes
 
     def _check_clock(self, now: int) -> None:
-        if now < self._now - self._limits.tolerance:
+        if now < self._now - self._timeouts.tolerance:
             self.reset(now)
         self._now = max(self._now, now)
 
@@ -181,7 +181,7 @@ class LiveSet:
             return known
         if len(self._sensors) >= _MAX_SENSORS:
             del self._sensors[self._least_missed(now)]
-        new = TrackedSensor(name, modality, self._limits, now, muted=name in self._muted)
+        new = TrackedSensor(name, modality, self._timeouts, now, muted=name in self._muted)
         self._sensors = dict(sorted({**self._sensors, name: new}.items()))
         return new
 

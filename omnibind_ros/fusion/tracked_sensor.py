@@ -20,8 +20,8 @@ SECOND = 1_000_000_000
 FOREVER = 1 << 62
 
 
-class Limits:
-    """`Freshness` in ns.
+class Timeouts:
+    """`Freshness` in ns, ready to compare with.
 
     Args:
         expected_periods: seconds between two embeddings of a modality, assumed until they are measured.
@@ -36,7 +36,7 @@ class Limits:
         self.tolerance = nanoseconds(freshness.future_tolerance_s)
         self.max_delay = nanoseconds(freshness.max_delay_s)
 
-    def timeout(self, modality: Modality, period: float = 0) -> int:
+    def of(self, modality: Modality, period: float = 0) -> int:
         """Age at which an embedding is too old. `period`: measured between embeddings; 0 = unknown."""
         if self.holds(modality):
             return nanoseconds(self.freshness.hold_s[modality])
@@ -59,7 +59,7 @@ class TrackedSensor:
         reported: the state last seen by whoever follows changes.
     """
 
-    def __init__(self, name: str, modality: Modality, limits: Limits, now: int, *, muted: bool) -> None:
+    def __init__(self, name: str, modality: Modality, timeouts: Timeouts, now: int, *, muted: bool) -> None:
         self.name = name
         self.modality = modality
         self.muted = muted
@@ -75,17 +75,17 @@ class TrackedSensor:
         self._rejected = 0
         self._gone = ""
         self._fault = ""
-        self.limits = limits
+        self.timeouts = timeouts
 
     @property
-    def limits(self) -> Limits:
+    def timeouts(self) -> Timeouts:
         """May be replaced at any time."""
-        return self._limits
+        return self._timeouts
 
-    @limits.setter
-    def limits(self, limits: Limits) -> None:
-        self._limits = limits
-        self.timeout = limits.timeout(self.modality, self._period.trusted)
+    @timeouts.setter
+    def timeouts(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self.timeout = timeouts.of(self.modality, self._period.trusted)
 
     # What arrives
 
@@ -132,7 +132,7 @@ class TrackedSensor:
         """Take over its modality where that was unknown."""
         if modality and not self.modality:
             self.modality = modality
-            self.limits = self._limits
+            self.timeouts = self._timeouts
 
     # What follows
 
@@ -143,13 +143,13 @@ class TrackedSensor:
         if self._gone:
             return SensorState.LOST
         if self._fault or self.latest is None:
-            if now - self.last_arrival >= self.timeout + self._limits.lost_after:
+            if now - self.last_arrival >= self.timeout + self._timeouts.lost_after:
                 return SensorState.LOST
             return SensorState.FAULTY if self._fault else SensorState.STALE
         age = now - self.latest.stamp
-        if -self._limits.tolerance <= age < self.timeout:
+        if -self._timeouts.tolerance <= age < self.timeout:
             return SensorState.LIVE
-        return SensorState.STALE if age < self.timeout + self._limits.lost_after else SensorState.LOST
+        return SensorState.STALE if age < self.timeout + self._timeouts.lost_after else SensorState.LOST
 
     def expiry(self) -> int | None:
         """When `latest` becomes too old; None if it never does, or is not there."""
@@ -197,7 +197,7 @@ class TrackedSensor:
         if self._newest_stamp is None:
             return None
         back = self._newest_stamp - embedding.stamp
-        if back < 0 or back > self._limits.max_back_jump:
+        if back < 0 or back > self._timeouts.max_back_jump:
             return None
         if back == 0:
             self._repeats += 1
@@ -212,7 +212,7 @@ class TrackedSensor:
             self._same_since = now
         self._period.arrived(now)
         self.modality = embedding.modality
-        self.timeout = self._limits.timeout(self.modality, self._period.trusted)
+        self.timeout = self._timeouts.of(self.modality, self._period.trusted)
         self._compare_clocks(embedding.stamp, now)
         # Everything downstream compares stamps of different sensors: they must be of one clock.
         self.latest = replace(embedding, stamp=now) if self._own_clock else embedding
@@ -223,16 +223,16 @@ class TrackedSensor:
     def _compare_clocks(self, stamp: int, now: int) -> None:
         late = now - stamp
         looped = self._newest_stamp is not None and stamp < self._newest_stamp
-        if -self._limits.tolerance <= late < self.timeout:
+        if -self._timeouts.tolerance <= late < self.timeout:
             self._own_clock = False
-        elif looped or late < -self._limits.tolerance:
+        elif looped or late < -self._timeouts.tolerance:
             self._own_clock = True
-        elif late > self._limits.max_delay and self.latest is not None:
+        elif late > self._timeouts.max_delay and self.latest is not None:
             # Only the second one: a first embedding that is this old is a leftover, not another clock.
             self._own_clock = True
 
     def _stuck(self, now: int) -> str | None:
-        if self._limits.holds(self.modality) or now - self._same_since < self._limits.stuck_after:
+        if self._timeouts.holds(self.modality) or now - self._same_since < self._timeouts.stuck_after:
             return None
         seconds = (now - self._same_since) / SECOND
         return f"stuck: bit-identical embeddings for {seconds:.1f} s; check the sensor"

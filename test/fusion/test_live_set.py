@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from omnibind_ros.config.robot import Freshness
 from omnibind_ros.fusion.live_set import LiveSet
-from omnibind_ros.fusion.tracked_sensor import Limits
+from omnibind_ros.fusion.tracked_sensor import Timeouts
 from omnibind_ros.types import Embedding, SensorState, SensorStatus
 
 LIVE, STALE, LOST, MUTED, FAULTY = (
@@ -521,9 +521,9 @@ class LiveSetMachine(RuleBasedStateMachine):
             if line.sensor not in self.usable or line.sensor in self.muted:
                 continue
             age = self.now - self.born[line.sensor]
-            limits = Limits(freshness, {})
-            shortest = limits.timeout(line.modality)
-            longest = limits.timeout(line.modality, seconds(1 / line.rate_hz) if line.rate_hz else 0)
+            timeouts = Timeouts(freshness, {})
+            shortest = timeouts.of(line.modality)
+            longest = timeouts.of(line.modality, seconds(1 / line.rate_hz) if line.rate_hz else 0)
             if line.state is LIVE:
                 assert -seconds(0.1) <= age <= longest + 1000
             else:

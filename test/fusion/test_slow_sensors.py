@@ -30,7 +30,7 @@ class Robot:
     def message(self, at: float) -> None:
         """The driver sends a message, which is embedded and arrives a little later."""
         self.wait(at)
-        self.watch.heard(at)
+        self.watch.arrived(at)
         self.wait(at + LATENCY_S)
         stamp, now = START + seconds(at), START + seconds(self._now)
         assert self.live_set.update(embedding("sensor", stamp, self.modality), now)
