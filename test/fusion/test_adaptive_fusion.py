@@ -117,7 +117,7 @@ def test_order_of_sensors_does_not_matter(fusion: AdaptiveFusion) -> None:
     assert np.allclose(straight.weights, reverse.weights[::-1], atol=1e-6)
 
 
-def test_the_oracle_trusts_those_who_agree() -> None:
+def test_sensors_that_agree_outweigh_one_that_contradicts() -> None:
     """At the start of training already, two that agree outweigh one that contradicts."""
     fusion = AdaptiveFusion(Recorder(spread=0.0), MODALITIES, 4, CENTRES)
     fused = fusion.fuse([embedding(name, vector=CENTRES[k]) for name, k in (("a", 3), ("b", 3), ("c", 7))])

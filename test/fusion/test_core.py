@@ -115,7 +115,7 @@ def test_scores_are_the_calibrated_probabilities_for_that_many_sensors() -> None
         assert got == pytest.approx(dict(zip(NAMES, expected.tolist(), strict=True)))
 
 
-def test_unknown_comes_first_below_the_threshold_and_the_guesses_stay() -> None:
+def test_unknown_comes_first_below_the_threshold_and_the_labels_follow() -> None:
     between = LABELS.class_centres[0] + LABELS.class_centres[1] + LABELS.class_centres[2]
     seen = embedding(vector=between / np.linalg.norm(between))
     strict, lax = make_core(unknown_threshold=0.9), make_core(threshold=0.9, unknown_threshold=0.0)
@@ -130,7 +130,7 @@ def test_unknown_comes_first_below_the_threshold_and_the_guesses_stay() -> None:
     assert [label.label for label in guesses] == [label.label for label in labels[1:]]
 
 
-def test_invalid_muted_and_gone_sensors_have_no_say(core: FusionCore) -> None:
+def test_invalid_muted_and_gone_sensors_are_not_fused(core: FusionCore) -> None:
     core.update(showing("camera", 3), START)
     core.update(showing("mic", 7, START, "audio"), START)
     core.live_set.mute(["mic"])
@@ -168,7 +168,7 @@ def test_sensors_that_do_not_fit_are_named() -> None:
 
 
 @given(st.permutations(range(6)), st.integers(0, 1000))
-def test_the_answer_does_not_depend_on_who_spoke_first(order: list[int], seed: int) -> None:
+def test_the_answer_does_not_depend_on_the_order_of_arrival(order: list[int], seed: int) -> None:
     live = [
         embedding(f"s{k}", START - k, modality, vector=unit(seed * 6 + k), evidence=k / 2, quality=1 - k / 10)
         for k, modality in enumerate(MODALITIES)
@@ -185,7 +185,7 @@ def test_the_answer_does_not_depend_on_who_spoke_first(order: list[int], seed: i
 
 
 @given(st.permutations("abcdef"), st.integers(0, 1000))
-def test_the_answer_does_not_depend_on_what_sensors_are_called(names: list[str], seed: int) -> None:
+def test_the_answer_does_not_depend_on_the_names_of_sensors(names: list[str], seed: int) -> None:
     answers = []
     for calling in (names, sorted(names)):
         core = make_core(top_k=10)

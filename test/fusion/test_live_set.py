@@ -1,4 +1,4 @@
-"""The live set: who counts, and why not."""
+"""The live set: which sensors are fused, and why the others are not."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_stamps_of_another_clock_count_from_receipt_once_they_go_on(live_set: Li
     assert status(live_set, START + 2 * SECOND).reason == "fresh"
 
 
-def test_an_embedding_that_arrives_too_late_is_stale_and_says_so(live_set: LiveSet) -> None:
+def test_an_embedding_that_arrives_too_late_is_stale_with_the_delay_as_reason(live_set: LiveSet) -> None:
     assert live_set.update(embedding(stamp=START), START + seconds(2))
     assert status(live_set, START + seconds(2)).state is STALE
     assert "arrived 2.0 s late" in status(live_set, START + seconds(2)).reason
@@ -303,7 +303,7 @@ def test_stuck_is_bit_identical_while_new_stamps_keep_coming(live_set: LiveSet) 
     assert names(live_set, now) == ["camera"]
 
 
-def test_the_same_embedding_before_and_after_a_silence_is_not_stuck(live_set: LiveSet) -> None:
+def test_the_same_embedding_before_and_after_a_pause_is_not_stuck(live_set: LiveSet) -> None:
     live_set.update(embedding(stamp=START, vector=unit(7)), START)
     now = START + seconds(6)
     assert live_set.update(embedding(stamp=now, vector=unit(7)), now)
@@ -345,7 +345,7 @@ def test_nothing_is_live_from_the_future_of_a_clock_that_jumped_back() -> None:
     assert status(live_set, back).reason == "fresh"
 
 
-def test_reset_forgets_what_was_received_but_not_who(live_set: LiveSet) -> None:
+def test_reset_forgets_embeddings_but_not_sensors(live_set: LiveSet) -> None:
     live_set.update(embedding(stamp=START), START)
     live_set.reset(START)
     assert names(live_set, START) == []
@@ -380,7 +380,7 @@ def test_memory_is_bounded_and_the_longest_lost_goes_first(live_set: LiveSet) ->
 # Changes
 
 
-def test_changes_tell_who_went_from_where_to_where_why_and_when(live_set: LiveSet) -> None:
+def test_changes_are_reported_once_in_order_with_time_and_reason(live_set: LiveSet) -> None:
     live_set.appear("camera", "image", START)
     live_set.update(embedding(stamp=START + 1), START + 1)
     live_set.reject("camera", "cut short", START + 2)
