@@ -105,7 +105,7 @@ def test_a_pause_ends_in_time_and_does_not_stretch_the_next(
 def test_a_sensor_sampled_at_a_known_interval_never_flickers(hop: float, jitter: list[float]) -> None:
     """Its encoder embeds a window of its stream every hop, which may be as long as the minimal time-out."""
     live_set = LiveSet(SPACE, expected_periods={"imu": hop})
-    seen = []
+    seen: list[Change] = []
     for number, shift in enumerate(jitter):
         now = START + seconds((1 + number + shift) * hop)
         seen += live_set.advance(now - 1)
