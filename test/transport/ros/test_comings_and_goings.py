@@ -100,7 +100,7 @@ def test_the_encoder_tells_of_a_driver_that_hangs_or_goes(robot: Robot) -> None:
     robot.witness.until("idle", True, back)
 
     tell("driver goes", robot.witness.until("idle", False, camera.end()), 100)
-    robot.fusion_says("idle", lambda values: "goodbye" in values["message"])
+    robot.fusion_says("idle", lambda values: "no valid input" in values["message"])
     robot.encoder_says("idle", lambda values: "waits for its driver" in values["message"])
     back = time.monotonic()
     robot.camera("idle", 2)
