@@ -18,6 +18,7 @@ import time
 from typing import Any
 
 import numpy as np
+from omnibind_ros.transport.ros.types import TYPES
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -31,7 +32,6 @@ from omnibind_ros.messages.stamps import stamp_of
 from omnibind_ros.messages.topics import RECOGNITION, embedding_topic
 from omnibind_ros.transport.ros.qos import embedding_qos
 from omnibind_ros.transport.ros.session import ros_node
-from omnibind_ros.transport.ros.types import TYPES
 from omnibind_ros.types import Embedding
 
 SENSORS = {

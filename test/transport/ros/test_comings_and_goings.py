@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from audio_common_msgs.msg import AudioDataStamped
+from omnibind_ros.transport.ros.types import TYPES
 from rclpy.qos import qos_profile_sensor_data
 from ros_robot import LATCHED, Robot, names
 from sensor_msgs.msg import CompressedImage, Imu, PointCloud2
@@ -21,7 +22,6 @@ from transport_support import wait_until
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.modalities import raw
-from omnibind_ros.transport.ros.types import TYPES
 from omnibind_ros.types import Embedding
 
 

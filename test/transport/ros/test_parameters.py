@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omnibind_ros.transport.ros.types import TYPES
 from rclpy.duration import Duration
 from ros_robot import LATCHED, Robot, names
 from tiny_bundle import LABELS, SPACE
@@ -16,7 +17,6 @@ from transport_support import wait_until
 from vision_msgs.msg import LabelInfo
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
-from omnibind_ros.transport.ros.types import TYPES
 from omnibind_ros.types import Embedding
 
 
