@@ -24,8 +24,8 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from vision_msgs.msg import Classification
 
+from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.fusion.open_hub import open_label_bank
 from omnibind_ros.messages.cdr import serialise
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.messages.stamps import stamp_of
@@ -85,7 +85,7 @@ class Bench:
         self._interval = interval_s
         bundle = Bundle.load("digits")
         self._space = bundle.space.tag
-        self._centres = open_label_bank(bundle).class_centres
+        self._centres = LabelBank.load(bundle.labels_path).class_centres
         self._rng = np.random.default_rng(0)
 
     def measure(self, sensors: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.monitor.monitor import Monitor
 from omnibind_ros.monitor.table import Screen
-from omnibind_ros.process.child import omnibind
+from omnibind_ros.process.fork_server import ForkServer
 from omnibind_ros.process.signals import stop_on_signals
 from omnibind_ros.process.supervisor import Program, Supervisor
 
@@ -44,10 +45,11 @@ def up(
         options.transport(
             False, "supervisor", robot.namespace, domain, connect, listen, zenoh_config
         ) as transport,
+        closing(ForkServer(["omnibind_ros.cli.preload"])) as forks,
         Screen(Console(), f"{file.stem} · bundle {bundle.name}", plain=plain) as screen,
     ):
         monitor = Monitor(transport)
-        supervisor = Supervisor(programs(robot, file), screen.add_line, environment)
+        supervisor = Supervisor(programs(robot, file), screen.add_line, environment, spawn=forks.spawn)
         supervisor.start()
         try:
             while not stop.wait(0.05) and not supervisor.idle:
@@ -60,17 +62,17 @@ def up(
 
 
 def programs(robot: RobotConfig, file: Path) -> list[Program]:
-    """The processes of a robot, fusion first."""
+    """The commands of a robot, fusion first."""
     encoders = [
         Program(
             f"encoder_{name}",
-            omnibind("encoder", "--robot", file, "--sensor", name),
+            ("encoder", "--robot", str(file), "--sensor", name),
             sensor.respawn,
             sensor.respawn_delay_s,
         )
         for name, sensor in robot.sensors.items()
     ]
-    return [Program("fusion", omnibind("fusion", "--robot", file)), *encoders]
+    return [Program("fusion", ("fusion", "--robot", str(file))), *encoders]
 
 
 def _environment(

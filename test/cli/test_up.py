@@ -32,7 +32,7 @@ def robot(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def free_hub() -> str:
+def free_router() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"tcp/127.0.0.1:{probe.getsockname()[1]}"
@@ -84,10 +84,10 @@ def test_a_missing_robot_file_is_one_line(
     assert "no configuration file 'robto'" in refused(monkeypatch, capsys, "robto")
 
 
-def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> None:
+def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_router: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
-        env={**os.environ, "OMNIBIND_ROUTER": free_hub, "ROS_DOMAIN_ID": "43"},
+        env={**os.environ, "OMNIBIND_ROUTER": free_router, "ROS_DOMAIN_ID": "43"},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -101,8 +101,8 @@ def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> 
             if not missing:
                 break
         assert not missing
-        children = _children(process.pid)
-        assert len(children) == 2
+        children = _descendants(process.pid)
+        assert len(children) == 3, "the fork server, fusion and the encoder"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     finally:
@@ -112,6 +112,7 @@ def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> 
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
-def _children(pid: int) -> list[int]:
+def _descendants(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return [*children, *(further for child in children for further in _descendants(child))]
