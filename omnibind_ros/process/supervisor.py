@@ -103,6 +103,12 @@ class Supervisor:
         self._wake.set()
         self._thread.join()
 
+    def send(self, number: int) -> None:
+        """Send a signal to all programs that run."""
+        for child in [kept.child for kept in self._kept]:
+            if child is not None:
+                child.send(number)
+
     @property
     def pids(self) -> dict[str, int]:
         """Process ids of the programs that run now, by name."""
