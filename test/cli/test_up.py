@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import pytest
 from bundles import write_stub_bundle
@@ -162,7 +162,7 @@ def test_a_hangup_changes_settings_of_what_runs(robot: Path, free_router: str) -
         process.wait()
 
 
-def _read_until(lines: TextIO, *wanted: str) -> str:
+def _read_until(lines: IO[str], *wanted: str) -> str:
     """Read lines until each of some texts has come; the last of them."""
     missing = set(wanted)
     for line in lines:
