@@ -92,14 +92,14 @@ def make_record(bundle: Bundle, modality: str, data: CalibrationData) -> Quantiz
         ConfigError: the twin's encoder has other layers.
         BadRecording: a recording cannot be read.
     """
-    labels = LabelBank.from_npz(data.twin.labels_path.read_bytes(), str(data.twin.labels_path))
+    labels = LabelBank.load(data.twin.labels_path)
     shown = data.inputs(bundle, modality, "train", CALIBRATION_INPUTS)
     dev, test = data.inputs(bundle, modality, "dev"), data.inputs(bundle, modality, "test")
     model, twin = _float_model(bundle, modality), _float_model(data.twin, modality)
     if layers(model) != layers(twin):
         raise ConfigError(
-            f"the {modality} encoders of {data.twin.folder} and {bundle.folder} have different layers; "
-            "pass --twin the bundle of the same training run"
+            f"{data.twin.folder}: its {modality} encoder has other layers than that of {bundle.folder}; "
+            "the twin must be of the same training run"
         )
 
     twin_ranges = {method: find_ranges(twin, shown.inputs, method) for method in METHODS}

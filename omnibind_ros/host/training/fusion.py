@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from omnibind_ros.fusion.calibration import Calibration
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.host.evaluation.calibration_fit import fit_scale, fit_unknown_threshold
 from omnibind_ros.host.evaluation.pools import Pool
 from omnibind_ros.host.evaluation.sensor_sets import SensorSets, draw_sets
@@ -129,7 +129,7 @@ def calibrate(
     *,
     seed: int = 1,
     count: int = 6000,
-) -> Calibration:
+) -> TemperatureScaling:
     """Fit one scale per number of live sensors, and the probability below which an answer is `unknown`.
 
     Args:
@@ -149,12 +149,13 @@ def calibrate(
     scales = tuple(
         fit_scale(cosines[sizes == n], sets.labels[sizes == n]) for n in range(1, len(ordered) + 1)
     )
-    scaled = Calibration(scales)
+    scaled = TemperatureScaling(scale_by_count=scales, unknown_threshold=0.0)
     known = np.concatenate(
         [scaled.probabilities(cosines[sizes == n], n).max(axis=1) for n in range(1, len(ordered) + 1)]
     )
     unknown = scaled.probabilities(negatives @ centres.T, 1).max(axis=1) if len(negatives) else np.zeros(0)
-    return Calibration(scales, fit_unknown_threshold(known, unknown, max_known_refused=0.01))
+    threshold = fit_unknown_threshold(known, unknown, max_known_refused=0.01)
+    return TemperatureScaling(scale_by_count=scales, unknown_threshold=threshold)
 
 
 def _tensors(sets: SensorSets, ids: Tensor) -> tuple[Tensor, ...]:
