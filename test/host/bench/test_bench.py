@@ -85,7 +85,7 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on(tmp_path):
     assert "fusion.onnx" in failed.reason
 
 
-RESULTS = [
+RESULTS: list[Result | NotMeasured] = [
     Result("audio", "torch eager", 3.0, 4.0, 330.0, 250.0, 2.0),
     Result("audio", "onnxruntime fp32", 1.0, 2.0, 900.0, 80.0, 0.4),
     Result("audio", "onnxruntime u8s8", 0.5, 0.6, 1900.0, 80.0, 0.4),

@@ -71,10 +71,12 @@ def test_exported_fusion_gives_what_the_model_gives(written):
     bundle, _, model, centres = written
     labels = LabelBank.from_npz(bundle.labels_path.read_bytes())
     np.testing.assert_allclose(labels.class_centres, centres, atol=1e-6)
-    live = [
+    encoded = [
         encode_raw(SensorEncoder.open(bundle, m, m), simulated_recordings(RECIPE, m)[5].load())
         for m in MODALITIES
     ]
+    live = [embedding for embedding in encoded if embedding is not None]
+    assert len(live) == len(MODALITIES)
     entry, run = bundle.manifest.fusion, bundle.load_fusion().run
     for some in (centres, centres[:3], np.linalg.qr(np.eye(384) + 0.1)[0].astype(np.float32)):
         fused = AdaptiveFusion(run, entry.modalities, entry.max_sensors, some).fuse(live)
@@ -107,7 +109,7 @@ def test_an_old_bundle_is_replaced_only_by_a_whole_one(written, tmp_path):
             centres,
             TemperatureScaling(scale_by_count=(5.0,), unknown_threshold=0.2),
             max_sensors=4,
-            trained_on=None,
+            trained_on=None,  # type: ignore[arg-type]
             metrics={},
         )
     assert (folder / "old").exists()

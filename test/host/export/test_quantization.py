@@ -140,7 +140,7 @@ def test_the_search_keeps_the_layer_that_costs_answers_and_no_other(sensitive, f
 
 def test_nothing_is_kept_where_nothing_is_lost(model):
     answers = embed(model, INPUTS)
-    names = [LABELS.names[int(LABELS.similarity(vector).argmax())] for vector in answers]
+    names: list[str | None] = [LABELS.names[int(LABELS.similarity(vector).argmax())] for vector in answers]
     ranges = {method: find_ranges(model, INPUTS, method) for method in ("minmax", "percentile")}
     policy = search_policy(model, ranges, "u8s8", PreparedInputs(INPUTS, names, 0, "dev"), LABELS, 5.0)
     assert policy.keep == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from bars import bars  # noqa: E402
+from torch import nn  # noqa: E402
 
 from omnibind_ros.errors import ConfigError  # noqa: E402
 from omnibind_ros.host.data.recipe import Recipe, load_recipe  # noqa: E402
@@ -110,7 +112,7 @@ class OneText:
 
 def test_a_whole_table_is_trained_once_and_read_back(tiny_run, monkeypatch):
     monkeypatch.setattr("omnibind_ros.host.training.run_teacher.MiniLMTeacher", OneText)
-    ask = {"modalities": ["touch"], "parts": ["as_input", "relation"], "seeds": 2}
+    ask: dict[str, Any] = {"modalities": ["touch"], "parts": ["as_input", "relation"], "seeds": 2}
     cells = list(Ablation(tiny_run, per_class=1, samples=640).cells(**ask))
     assert [cell.variant for cell in cells] == [
         FULL,
@@ -138,7 +140,7 @@ def test_a_whole_table_is_trained_once_and_read_back(tiny_run, monkeypatch):
 def test_a_student_is_trained_once_and_read_back(tiny_run, tmp_path, monkeypatch):
     words = next(way.config for way in variants(tiny_run.config, ()) if way.name == WORDS)
 
-    def student() -> torch.nn.Module:
+    def student() -> nn.Module:
         few = FewShot(tiny_run, "touch", per_class=1, samples=64)
         assert [r.label for r in few.labelled(seed=2)] == list(DIGITS.labels)
         return few.student(words, 2, tmp_path / "one")

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 from omnibind_ros.host.training import cad  # noqa: E402
 from omnibind_ros.host.training.cad import TERMS, Batch, CadConfig, weighted_terms  # noqa: E402
@@ -19,7 +20,7 @@ K, D = 3, 16
 CENTRES = torch.eye(K, D)
 
 
-def batch(z: torch.Tensor, labels: list[int], taught: torch.Tensor | None = None, own: bool = False) -> Batch:
+def batch(z: Tensor, labels: list[int], taught: Tensor | None = None, own: bool = False) -> Batch:
     rows = len(labels)
     return Batch(
         z,
@@ -32,7 +33,7 @@ def batch(z: torch.Tensor, labels: list[int], taught: torch.Tensor | None = None
     )
 
 
-def axis(*which: int) -> torch.Tensor:
+def axis(*which: int) -> Tensor:
     return torch.eye(D)[list(which)]
 
 

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from made_pools import CENTRES, D, K, pool, unit  # noqa: E402
+from torch import nn  # noqa: E402
 
 from omnibind_ros.host.models.evidence import EvidenceEncoder, EvidenceHead  # noqa: E402
 from omnibind_ros.host.training.damage import damage  # noqa: E402
@@ -15,7 +16,7 @@ from omnibind_ros.host.training.evidence import fit_evidence  # noqa: E402
 from omnibind_ros.host.training.learned_rules import learn_rules  # noqa: E402
 
 
-class Plain(torch.nn.Module):
+class Plain(nn.Module):
     """An encoder that hands through unit vectors, all equally sure."""
 
     def forward(self, x):

@@ -10,6 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import Tensor  # noqa: E402
+
 from omnibind_ros.errors import TrainingError  # noqa: E402
 from omnibind_ros.host.training.fit import (  # noqa: E402
     ON_CPU,
@@ -31,7 +33,7 @@ class Line(Training):
     def train_dataloader(self) -> Any:
         return shuffled_batches(self._points, 16)
 
-    def terms(self, batch: tuple[torch.Tensor, ...]) -> Mapping[str, torch.Tensor]:
+    def terms(self, batch: tuple[Tensor, ...]) -> Mapping[str, Tensor]:
         x, y = batch
         return {"squares": (self.model(x) - y).square().mean(), "nothing": x.sum() * 0}
 

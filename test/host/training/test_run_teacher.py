@@ -34,7 +34,7 @@ class Words:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def no_student() -> None:
+def no_student() -> Student:
     raise AssertionError("no picture, no image tower")
 
 
