@@ -15,7 +15,12 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.cli import options
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
-from omnibind_ros.host.export.lower_precisions import PRECISIONS, CalibrationData, add_precisions, make_record
+from omnibind_ros.host.export.lower_precisions import (
+    PRECISIONS,
+    QuantizationData,
+    add_precisions,
+    make_record,
+)
 from omnibind_ros.host.export.quantization_record import QuantizationRecord
 from omnibind_ros.names import nearest
 
@@ -58,12 +63,12 @@ def quantize(
     if repeat:
         found = {modality: _kept(kept / f"{modality}.yaml") for modality in modalities}
     else:
-        calibration = CalibrationData(
+        data = QuantizationData(
             load_recipe(recipe), options.data_root(root), Bundle.load(twin) if twin else loaded, allowed_loss
         )
         found = {}
-        for modality in track(modalities, "calibrating", transient=True):
-            found[modality] = make_record(loaded, modality, calibration)
+        for modality in track(modalities, "quantizing", transient=True):
+            found[modality] = make_record(loaded, modality, data)
             found[modality].write(kept / f"{modality}.yaml")
     written = add_precisions(
         loaded,

@@ -1,4 +1,4 @@
-"""Pools of sensors that never were: clean embeddings near their centre, corrupted ones near any."""
+"""Pools of synthetic sensors: clean embeddings near their centre, corrupted ones near any."""
 
 from __future__ import annotations
 

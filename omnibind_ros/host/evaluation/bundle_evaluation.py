@@ -20,8 +20,8 @@ from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.evaluation import comparison, comparison_tables
-from omnibind_ros.host.evaluation.calibration_fit import expected_calibration_error
 from omnibind_ros.host.evaluation.comparison import Fuse, Outcomes
+from omnibind_ros.host.evaluation.confidence import expected_calibration_error
 from omnibind_ros.host.evaluation.pools import NO_LABEL, Embed, Pool, make_pool, pick
 from omnibind_ros.host.evaluation.rules import Rule, best_single, static_rules
 from omnibind_ros.host.evaluation.sensor_sets import SensorSets
@@ -105,7 +105,7 @@ def evaluate(
         BadRecording: a recording cannot be read.
         BundleError: the bundle is damaged.
     """
-    bank, calibration = LabelBank.load(bundle.labels_path), bundle.manifest.calibration
+    bank, scaling = LabelBank.load(bundle.labels_path), bundle.manifest.calibration
     order = bundle.manifest.fusion.modalities
     found = _by_modality(recordings, order)
     alone: dict[str, Pool] = {}
@@ -132,7 +132,7 @@ def evaluate(
             )
         encoder.close()
 
-    scores = _Alone(found, alone, bank, calibration)
+    scores = _Alone(found, alone, bank, scaling)
     rules = static_rules(bank.class_centres)
     rules["best single sensor"] = best_single(
         bank.class_centres, {list(corrupted).index(m): scores.modalities[m].accuracy for m in corrupted}
@@ -162,7 +162,7 @@ def evaluate(
             "conditions": comparison_tables.condition_table(outcomes, static),
             "sizes": comparison_tables.size_table(outcomes, seed),
             "kinds": comparison_tables.kind_table(outcomes),
-            "calibration": _reliability(outcomes, calibration),
+            "calibration": _reliability(outcomes, scaling),
             "confusion": {
                 "labels": list(bank.names),
                 **scores.confusion,
@@ -200,7 +200,7 @@ class _Alone:
         found: Mapping[str, list[Recording]],
         pools: Mapping[str, Pool],
         bank: LabelBank,
-        calibration: TemperatureScaling,
+        scaling: TemperatureScaling,
     ) -> None:
         self.modalities: dict[str, Score] = {}
         self.sources: dict[str, dict[str, Score]] = {}
@@ -217,8 +217,8 @@ class _Alone:
                 str(source): _score(correct[known & (of == source)]) for source in dict.fromkeys(of[known])
             }
             if not known.all():
-                best = calibration.probabilities(cosines, 1).max(axis=1)
-                unknown = ~live | (best < calibration.unknown_threshold)
+                best = scaling.probabilities(cosines, 1).max(axis=1)
+                unknown = ~live | (best < scaling.unknown_threshold)
                 self.negatives[modality] = _score(unknown[~known])
             self.confusion[modality] = _count(
                 pool.labels[known & live], answers[known & live], len(bank.names)
@@ -263,7 +263,7 @@ def _similarity(vectors: NDArray[np.float32], bank: LabelBank) -> NDArray[np.flo
     return nearest
 
 
-def _reliability(outcomes: list[Outcomes], calibration: TemperatureScaling) -> dict[str, Any]:
+def _reliability(outcomes: list[Outcomes], scaling: TemperatureScaling) -> dict[str, Any]:
     """Expected calibration error of adaptive fusion, and its bins."""
     table = {}
     for condition in comparison.CONDITIONS:
@@ -275,7 +275,7 @@ def _reliability(outcomes: list[Outcomes], calibration: TemperatureScaling) -> d
         )
         probabilities = np.zeros(scores.shape)
         for n in np.unique(live[live > 0]):
-            probabilities[live == n] = calibration.probabilities(scores[live == n], int(n))
+            probabilities[live == n] = scaling.probabilities(scores[live == n], int(n))
         probabilities[live == 0] = 1 / scores.shape[1]
         confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
         where = np.minimum((confidence * _BINS).astype(int), _BINS - 1)

@@ -43,7 +43,7 @@ def write_bundle(
     encoders: Mapping[str, TrainedEncoder],
     fusion: AdaptiveFusionModel,
     centres: NDArray[np.float32],
-    calibration: TemperatureScaling,
+    scaling: TemperatureScaling,
     *,
     max_sensors: int,
     trained_on: str,
@@ -74,7 +74,7 @@ def write_bundle(
                 "max_sensors": max_sensors,
             },
             "labels": BundleFile.describe(new, "labels.npz"),
-            "calibration": calibration.model_dump(mode="json"),
+            "calibration": scaling.model_dump(mode="json"),
             "provenance": {
                 "data": [
                     *({"name": f"{s.modality}: {s.name}", "licence": s.licence} for s in recipe.sources),

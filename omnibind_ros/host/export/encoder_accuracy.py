@@ -37,7 +37,7 @@ class PreparedInputs:
 
     @property
     def sha256(self) -> str:
-        """Checksum of all inputs, to compare the inputs of two calibrations."""
+        """Checksum of all inputs, to compare the inputs of two records."""
         digest = hashlib.sha256()
         for one in self.inputs:
             digest.update(one.tobytes())

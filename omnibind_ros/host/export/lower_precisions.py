@@ -4,7 +4,7 @@ A shipped bundle was trained on all recordings, so no recordings are left to mea
 therefore chosen and losses measured on its twin: the encoders of the same training run that were trained on
 the train split alone. The policy is applied to the bundle with ranges of its own, from the same inputs.
 
-    train split      calibration inputs, for the ranges of both
+    train split      the ranges of both are taken from its inputs
     dev split        the twin's policy is chosen on it
     test split       the twin's accuracy in every precision, for the manifest; nothing is chosen on it
 """
@@ -38,9 +38,9 @@ from omnibind_ros.host.export.onnx_graph import layers, read_graph
 from omnibind_ros.host.export.quantization import FORMS, METHODS, find_ranges, quantize
 from omnibind_ros.host.export.quantization_policy import search_policy
 from omnibind_ros.host.export.quantization_record import (
-    CalibrationInputs,
     FormRecord,
     QuantizationRecord,
+    RangeInputs,
     exact,
 )
 from omnibind_ros.modalities.preprocessor import make_preprocessor
@@ -48,14 +48,14 @@ from omnibind_ros.modalities.preprocessor import make_preprocessor
 PRECISIONS = ("fp16", *FORMS)
 """Precisions that can be added to a bundle's float32 encoders."""
 
-CALIBRATION_INPUTS = 256
+RANGE_INPUTS = 256
 _SIMULATED = 25  # samples per class of a modality without recordings
 _SEEDS: dict[Split, int] = {"train": 0, "dev": 1, "test": 2}
 _LARGEST_ACTIVATION = float(np.finfo(np.float16).max) / 8  # with a margin for other inputs
 
 
 @dataclass(frozen=True)
-class CalibrationData:
+class QuantizationData:
     """The recordings and the twin on which precisions are chosen and measured.
 
     Attributes:
@@ -85,7 +85,7 @@ class CalibrationData:
         )
 
 
-def make_record(bundle: Bundle, modality: str, data: CalibrationData) -> QuantizationRecord:
+def make_record(bundle: Bundle, modality: str, data: QuantizationData) -> QuantizationRecord:
     """Choose the policies of one encoder, measure its precisions and take its ranges.
 
     Raises:
@@ -93,7 +93,7 @@ def make_record(bundle: Bundle, modality: str, data: CalibrationData) -> Quantiz
         BadRecording: a recording cannot be read.
     """
     labels = LabelBank.load(data.twin.labels_path)
-    shown = data.inputs(bundle, modality, "train", CALIBRATION_INPUTS)
+    shown = data.inputs(bundle, modality, "train", RANGE_INPUTS)
     dev, test = data.inputs(bundle, modality, "dev"), data.inputs(bundle, modality, "test")
     model, twin = _float_model(bundle, modality), _float_model(data.twin, modality)
     if layers(model) != layers(twin):
@@ -124,7 +124,7 @@ def make_record(bundle: Bundle, modality: str, data: CalibrationData) -> Quantiz
     used = {form.method for form in forms.values()}
     return QuantizationRecord(
         encoder_sha256=bundle.encoder_model(modality, "fp32").sha256,
-        inputs=CalibrationInputs(split=shown.split, n=len(shown.inputs), sha256=shown.sha256),
+        inputs=RangeInputs(split=shown.split, n=len(shown.inputs), sha256=shown.sha256),
         ranges={
             method: exact(find_ranges(model, shown.inputs, method)) for method in METHODS if method in used
         },

@@ -9,7 +9,7 @@ forms:
 measured:
   u8s8: {accuracy: 0.9631, n: 705, split: test, trained_on: train}
 
-Recordings cannot be recovered from a record: of the calibration inputs it has only the range of each tensor.
+Recordings cannot be recovered from a record: of the model inputs it has only the range of each tensor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from omnibind_ros.host.export.quantization import Ranges
 _Names = Annotated[tuple[str, ...], Strict(False)]
 
 
-class CalibrationInputs(StrictModel):
+class RangeInputs(StrictModel):
     """The inputs from which the ranges were taken."""
 
     split: str
@@ -53,7 +53,7 @@ class QuantizationRecord(StrictModel):
 
     encoder_sha256: str
     """of the encoder's float32 file"""
-    inputs: CalibrationInputs
+    inputs: RangeInputs
     ranges: dict[str, dict[str, Annotated[tuple[float, float], Strict(False)]]]
     """by method, lowest and highest value of every tensor"""
     forms: dict[str, FormRecord]

@@ -44,7 +44,7 @@ def export_run(run: TrainingRun, folder: Path, stage: Stage, metrics: dict[str, 
         stage: which students, `split` (trained on the train split) or `final` (on all recordings).
         metrics: result of `evaluate_run` for the manifest; may be empty.
     """
-    fusion, calibration = run.fusion()
+    fusion, scaling = run.fusion()
     by_modality = metrics.get("modalities", {})
     encoders = {
         m: TrainedEncoder(run.encoder(m, stage), run.recipe.preprocessor(m), by_modality.get(m, {}))
@@ -57,7 +57,7 @@ def export_run(run: TrainingRun, folder: Path, stage: Stage, metrics: dict[str, 
         encoders,
         fusion,
         run.centres,
-        calibration,
+        scaling,
         max_sensors=FusionPlan().max_sensors,
         trained_on="all" if stage == "final" else "train",
         metrics=_summary(metrics),

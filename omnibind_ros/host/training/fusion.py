@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
-from omnibind_ros.host.evaluation.calibration_fit import fit_scale, fit_unknown_threshold
+from omnibind_ros.host.evaluation.confidence import fit_scale, fit_unknown_threshold
 from omnibind_ros.host.evaluation.pools import Pool
 from omnibind_ros.host.evaluation.sensor_sets import SensorSets, draw_sets
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
@@ -120,7 +120,7 @@ def fuse(
     return fused.numpy(), weights.numpy()
 
 
-def calibrate(
+def fit_temperature_scaling(
     model: AdaptiveFusionModel,
     pools: Mapping[str, Pool],
     negatives: NDArray[np.float32],

@@ -42,7 +42,7 @@ from omnibind_ros.host.training.config import TrainingConfig, keep_config, kept_
 from omnibind_ros.host.training.evidence import embedder, train_evidence
 from omnibind_ros.host.training.files import load_weights, save_weights
 from omnibind_ros.host.training.fit import ONE_DEVICE, Execution
-from omnibind_ros.host.training.fusion import FusionPlan, calibrate, train_fusion
+from omnibind_ros.host.training.fusion import FusionPlan, fit_temperature_scaling, train_fusion
 from omnibind_ros.host.training.peer_teaching import of_same_moments, peer_embeddings
 from omnibind_ros.host.training.run_teacher import TEXTS_ONLY, RunTeacher
 from omnibind_ros.host.training.samples import NEGATIVE, prepare_samples
@@ -213,7 +213,7 @@ class TrainingRun:
         return scores
 
     def fusion(self) -> tuple[AdaptiveFusionModel, TemperatureScaling]:
-        """Fusion and its calibration, fitted on the dev split now or read back."""
+        """Fusion and its temperature scaling, fitted on the dev split now or read back."""
         weights, calibration = self.folder / "fusion.pt", self.folder / "calibration.json"
         modalities = self.recipe.modalities
         if not (weights.exists() and calibration.exists()):
@@ -225,7 +225,7 @@ class TrainingRun:
                 for_weights, modalities, self.centres, FusionPlan(), seed=self.seed, progress=progress
             )
             negatives = np.concatenate([p.clean[p.labels == NEGATIVE] for p in pools.values()])
-            fitted = calibrate(model, for_confidence, negatives, modalities, self.centres)
+            fitted = fit_temperature_scaling(model, for_confidence, negatives, modalities, self.centres)
             save_weights(model, weights)
             calibration.write_text(fitted.model_dump_json(indent=2))
         model = AdaptiveFusionModel(len(modalities))

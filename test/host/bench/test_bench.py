@@ -1,4 +1,4 @@
-"""The benchmark counts what models must do, and says who could not take part and why."""
+"""The benchmark counts the work of models, and gives a reason for each candidate that cannot run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_machine_is_measured_and_described():
     assert "8 bit" not in machine_lines(vnni)[1]
 
 
-def test_who_cannot_take_part_says_why(tmp_path):
+def test_candidates_that_cannot_run_have_a_reason(tmp_path):
     bundle = Bundle.load(write_stub_bundle(tmp_path / "stub"))
     absent = {
         one.name: one.reason for one in candidates(bundle, "text", None, 1) if isinstance(one, NotMeasured)
@@ -107,7 +107,7 @@ def test_ratios_are_of_medians():
     assert "…" not in text
 
 
-def test_the_picture_is_drawn(tmp_path):
+def test_the_plot_is_written(tmp_path):
     pytest.importorskip("matplotlib")
     plot(tmp_path / "bench.svg", MACHINE, RESULTS, FLOORS)
     assert (tmp_path / "bench.svg").read_text().count("<path") > 10

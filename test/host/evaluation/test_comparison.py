@@ -1,4 +1,4 @@
-"""Rules are compared on the same sets, and the tables say what was counted."""
+"""Fusion rules are compared on the same sets; the tables count what was compared."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_of_true_pairs_moments_are_resampled_as_a_whole():
     assert both["gap_95"][1] - both["gap_95"][0] == pytest.approx(2 * half, rel=0.15)
 
 
-def test_a_single_sensor_is_answered_alike_by_every_rule(outcomes):
+def test_all_rules_agree_on_a_single_sensor(outcomes):
     for row in comparison_tables.subset_table(outcomes):
         if len(row["modalities"]) == 1:
             assert len(set(row["clean"]["accuracy"].values())) == 1
@@ -73,7 +73,7 @@ def test_the_product_of_experts_is_the_mean(outcomes):
         np.testing.assert_array_equal(o.correct["mean of embeddings"], o.correct["product of experts"])
 
 
-def test_the_cut_is_against_the_best_rule_that_learns_nothing(outcomes):
+def test_the_cut_compares_with_the_best_rule_without_training(outcomes):
     rules = static_rules(CENTRES)
     found = comparison_tables.condition_table(outcomes, tuple(rules))["corrupted"]
     best = max(found["accuracy"][rule] for rule in rules)
@@ -81,7 +81,7 @@ def test_the_cut_is_against_the_best_rule_that_learns_nothing(outcomes):
     assert found["cut"] == pytest.approx(1 - (1 - found["accuracy"][ADAPTIVE]) / (1 - best), abs=1e-3)
 
 
-def test_what_the_checks_refuse_is_not_counted_but_named(outcomes):
+def test_sets_that_fail_the_checks_are_not_counted_but_reported(outcomes):
     kinds = comparison_tables.kind_table(outcomes)
     assert {k["modality"] for k in kinds} == set(NAMES)
     assert all(0.05 < k["refused"] < 0.4 for k in kinds)
@@ -100,7 +100,7 @@ def test_the_interval_of_a_difference_holds_the_difference(outcomes):
         assert low - 1e-9 <= row["gap"] <= high + 1e-9
 
 
-def test_the_best_single_sensor_that_is_live_speaks():
+def test_the_best_live_sensor_gives_the_answer():
     made = pools()
     rule = best_single(CENTRES, {0: 0.9, 1: 0.99, 2: 0.5})
     from omnibind_ros.host.evaluation.sensor_sets import draw_subset

@@ -1,4 +1,4 @@
-"""Pools hold what fusion is trained and judged on; what is left out of them is left out of all alike."""
+"""Pools: which recordings are picked, and their corrupted versions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_without_pairs_picks_are_spread_over_classes():
     assert labels.count("label 0") == labels.count("label 1") == 8
 
 
-def test_a_modality_of_ones_own_has_the_corruptions_of_its_adaptor():
+def test_a_custom_modality_has_the_corruptions_of_its_built_in_one():
     adaptor = make_preprocessor("imu", {"adaptor": "series"})
 
     def embed(inputs):

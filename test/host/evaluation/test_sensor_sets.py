@@ -1,4 +1,4 @@
-"""Sets of sensors are of one class, and what is bad about them is what was asked for."""
+"""Sensor sets are of one class, with the requested share of bad sensors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def shown(episodes):
     return (episodes.embeddings @ CENTRES.T).argmax(axis=2)
 
 
-def test_episodes_hold_one_class_and_what_the_checks_refuse_is_masked():
+def test_sets_have_one_class_and_what_fails_the_checks_is_masked():
     episodes = draw_sets(pools(), 300, 5, np.random.default_rng(0), bad_share=1.0)
     assert (episodes.mask.sum(axis=1) > 3).any()  # repeated modalities
     assert (episodes.modality == len(NAMES)).any()  # the generic token is trained, too
@@ -81,7 +81,7 @@ def numbered(moments: bool, count: int = 24) -> dict:
     return made
 
 
-def test_without_true_pairs_sets_are_the_ones_they_always_were():
+def test_sets_without_true_pairs_are_reproducible():
     draw = draw_subset(pools(), ("audio", "touch"), 2, np.random.default_rng(0))
     assert draw.rows.tolist() == [
         *([97, 59], [63, 23], [29, 3], [8, 1], [26, 80], [88, 109]),
@@ -110,7 +110,7 @@ def test_every_moment_is_shown_once_before_any_is_missed():
     assert sorted(draw.moments) == sorted(f"take {n}" for n in range(24))
 
 
-def test_moments_that_not_all_saw_are_in_no_set_and_without_any_the_class_will_do():
+def test_moments_without_a_recording_of_each_sensor_are_not_used_and_sets_are_combined_by_class():
     made = numbered(moments=True)
     made["touch"] = made["touch"].rows(made["touch"].evidence[:, 0] >= 12)
     made["audio"].quality[made["audio"].evidence == 23] = 0  # refused by the signal checks
@@ -132,7 +132,7 @@ def test_a_stuck_sensor_shows_another_class_and_a_corrupted_one_the_same_moment(
     np.testing.assert_array_equal(stuck.evidence[:, [0, 2]], clean.evidence[:, [0, 2]])
 
 
-def test_episodes_are_of_one_moment_but_for_stuck_sensors_and_second_ones_of_a_modality():
+def test_sets_are_of_one_moment_except_for_stuck_sensors_and_second_ones_of_a_modality():
     episodes = draw_sets(
         numbered(moments=True),
         400,

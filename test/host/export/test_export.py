@@ -182,7 +182,7 @@ def test_it_can_be_loaded_by_path(written):
     assert Bundle.load(bundle.folder).manifest.provenance.data
 
 
-def test_a_modality_of_ones_own_goes_to_the_robot_with_its_constants(tmp_path):
+def test_a_custom_modality_is_exported_with_its_constants(tmp_path):
     series = {"channels": 6, "rate": 50, "window_s": 1.0, "std": [9.8, 9.8, 9.8, 2, 2, 2]}
     adaptor = make_preprocessor("wrist_imu", {"adaptor": "series", **series})
     student = Student(adaptor.input_shape[1:], 384, PLANS["series"].student).eval()

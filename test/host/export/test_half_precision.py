@@ -1,4 +1,4 @@
-"""fp16: float32 outside and where range matters, float16 where time goes, every change of type explicit."""
+"""fp16: float32 at inputs, outputs and where range matters, float16 elsewhere, explicit casts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""8 bit forms: what CPUs are quick with, what TensorRT reads, and the search for what may lose bits."""
+"""8 bit forms for CPUs and TensorRT, and the search for the layers to quantize."""
 
 from __future__ import annotations
 

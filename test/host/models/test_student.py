@@ -1,4 +1,4 @@
-"""Students give unit vectors and say how sure they are."""
+"""Students give unit vectors and evidence."""
 
 from __future__ import annotations
 

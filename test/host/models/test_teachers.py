@@ -1,4 +1,4 @@
-"""Teachers: one interface, unit vectors, answers that are kept."""
+"""Teachers: one interface, unit vectors, a cache of embeddings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Spy:
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def test_the_cache_asks_once_and_answers_the_same(tmp_path):
+def test_an_embedding_is_computed_once_and_read_back_equal(tmp_path):
     spy, file = Spy(), tmp_path / "answers.sqlite"
     cached = CachedTeacher(spy, file)
     first = cached.encode_images([*PICTURES, PICTURES[0]])
@@ -67,7 +67,7 @@ def test_the_cache_asks_once_and_answers_the_same(tmp_path):
     assert spy.asked == [3, 3]
 
 
-def test_another_teacher_and_another_shape_are_other_questions(tmp_path):
+def test_another_teacher_or_another_shape_is_another_entry(tmp_path):
     file, one, other = tmp_path / "answers.sqlite", Spy(), Spy()
     other.id = "another"
     CachedTeacher(one, file).encode_images([PICTURES[0]])

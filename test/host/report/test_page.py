@@ -1,4 +1,4 @@
-"""The page is one file that needs nothing else, from the scores a bundle really gets."""
+"""The report is one self-contained file, made from the scores of an evaluation."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_a_page_that_needs_nothing_else():
+def test_the_page_has_no_scripts_and_no_links():
     page = report_page("a run & more", some_scores(), [ablation()])
     parser = Balanced()
     parser.feed(page)
@@ -72,7 +72,7 @@ def test_names_of_columns_never_run_into_each_other():
     assert "rotate" not in level and slanted.count("rotate(-45)") == 2
 
 
-def test_the_page_says_what_a_set_is():
+def test_the_page_states_whether_sets_are_true_pairs():
     scores = some_scores()
     assert "combined by class: there are no true pairs" in report_page("run", scores)
     for row in scores["subsets"]:
@@ -108,7 +108,7 @@ def test_an_ablation_is_a_table_of_students_and_modalities():
     ]
 
 
-def test_seeds_that_are_not_trained_yet_are_told():
+def test_the_number_of_seeds_is_shown_where_it_differs():
     page = report_page("run", None, [ablation(**{"words only": (0.7,)})])
     assert rows(page)[2] == ["words only", "70.00 ± 0.00 (1)", "70.00", "-10.00"]
     assert rows(page)[0][1] == "90.00 ± 2.00 (3)"

@@ -1,4 +1,4 @@
-"""Few recordings, and what is left out of whose training."""
+"""Few-shot students and the variants of an ablation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def grouped(count: int, groups: int) -> Samples:
     )
 
 
-def test_few_are_as_many_of_each_class_from_as_many_groups_as_there_are():
+def test_few_shots_are_balanced_over_classes_and_spread_over_groups():
     samples = grouped(400, groups=5)
     rows = draw_few(samples, 5, seed=0)
     labels = samples.labels.numpy()[rows]
@@ -59,7 +59,7 @@ def test_what_is_not_drawn_loses_its_label_and_nothing_else():
     assert few.inputs is samples.inputs
 
 
-def test_each_variant_lacks_what_it_says():
+def test_each_variant_lacks_the_part_in_its_name():
     ways = {way.name: way for way in variants(TrainingConfig(), PARTS)}
     assert ways[FULL].config == TrainingConfig()
     assert ways["without relation"].config.cad.lambda_relation == 0

@@ -1,4 +1,4 @@
-"""What an ablation leaves on disk makes its table again, whole or not."""
+"""The file of an ablation gives its table again, also of an unfinished one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert AblationScores.read(file) == scores()
 
 
-def test_a_cell_has_one_accuracy_a_seed_in_their_order() -> None:
+def test_a_cell_has_one_accuracy_per_seed_in_their_order() -> None:
     found = scores()
     cells = found.cells(640)
     assert [(c.modality, c.variant) for c in cells[:3]] == [
@@ -76,7 +76,7 @@ def test_gains_are_over_the_student_without_a_teacher() -> None:
     assert found["cells"][0]["std"] == pytest.approx(0.0707, abs=1e-4)
 
 
-def test_an_interrupted_ablation_has_no_mean_of_what_is_missing() -> None:
+def test_an_unfinished_variant_has_no_mean() -> None:
     cells = [Cell("touch", FULL, (0.9,)), Cell("touch", NO_TEACHER, (0.8,)), Cell("event", FULL, (0.95,))]
     found = summary(cells)
     assert list(found["mean_over_modalities"]) == [FULL]

@@ -1,4 +1,4 @@
-"""The config of a run: changed by settings, kept with the run, and held to."""
+"""The config of a run: changed by settings, kept with the run, compared when it continues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from omnibind_ros.host.training.student_plans import PLANS
 DIGITS = load_recipe("digits")
 
 
-def test_settings_change_what_they_name_alone():
+def test_settings_change_only_the_keys_they_name():
     settings = ["cad.lambda_relation=2", "students.touch.samples=1000", "teacher.model=clip", "seed=7"]
     config = changed(TrainingConfig(), settings)
     assert (config.cad.lambda_relation, config.teacher.model, config.seed) == (2.0, "clip", 7)

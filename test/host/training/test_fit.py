@@ -1,4 +1,4 @@
-"""The training loop: in memory it leaves nothing behind, and every training ends for a stated reason."""
+"""The training loop: in memory it writes no files; a loss that is not finite is reported."""
 
 from __future__ import annotations
 

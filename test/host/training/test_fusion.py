@@ -1,4 +1,4 @@
-"""Stage 2 on synthetic sensors: a corrupted one is believed less than by the mean."""
+"""Fusion trained on synthetic sensors: a corrupted one gets less weight than in the mean."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from made_pools import CENTRES, NAMES, D, pool, pools, unit  # noqa: E402
 
 from omnibind_ros.host.evaluation.sensor_sets import draw_sets  # noqa: E402
-from omnibind_ros.host.training.fusion import FusionPlan, calibrate, fuse, train_fusion  # noqa: E402
+from omnibind_ros.host.training.fusion import FusionPlan, fit_temperature_scaling, fuse, train_fusion  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_it_beats_the_mean_when_a_sensor_is_corrupted_and_keeps_the_clean(traine
             assert by_fusion.mean() >= by_mean.mean() - 0.002
 
 
-def test_a_modality_it_never_met_is_fused_through_the_generic_token():
+def test_an_unknown_modality_is_fused_through_the_generic_token():
     rest = {name: pool(n) for n, name in enumerate(NAMES[:2])}
     model = train_fusion(rest, NAMES[:2], CENTRES, FusionPlan(sets=3000, epochs=4), progress=False)
     sets = draw_sets(
@@ -61,11 +61,11 @@ def test_a_modality_it_never_met_is_fused_through_the_generic_token():
     assert 1 - by_fusion.mean() < 0.6 * (1 - by_mean.mean())
 
 
-def test_calibration_is_surer_the_more_sensors_agree_and_refuses_what_is_none_of_them(trained):
+def test_samples_of_none_of_the_classes_fall_below_the_fitted_threshold(trained):
     fresh = pools(80)
     outside = np.random.default_rng(5).standard_normal((60, D))
     outside -= outside @ np.linalg.pinv(CENTRES) @ CENTRES
-    calibration = calibrate(trained, fresh, unit(outside), NAMES, CENTRES, count=1500)
+    calibration = fit_temperature_scaling(trained, fresh, unit(outside), NAMES, CENTRES, count=1500)
     assert len(calibration.scale_by_count) == 3
     assert all(scale > 0 for scale in calibration.scale_by_count)
     known = calibration.probabilities(fresh["image"].clean @ CENTRES.T, 1).max(axis=1)

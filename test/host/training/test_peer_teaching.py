@@ -1,4 +1,4 @@
-"""What one student makes of a moment, another learns from, label or not."""
+"""A student's embeddings of shared moments are targets of another, with or without labels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def of_moments(samples: Samples, modality: str) -> Samples:
     return replace(samples, recordings=tuple(recording(modality, f"take {n}") for n in range(len(samples))))
 
 
-def test_only_recordings_of_shared_moments_are_asked_about():
+def test_only_recordings_of_shared_moments_are_used():
     mine = [recording("skeleton", p) for p in ("a", "b", "")]
     theirs = [recording("imu", p) for p in ("b", "c", "")]
     assert of_same_moments(theirs, mine) == [theirs[0]]
@@ -46,7 +46,7 @@ def test_only_recordings_of_shared_moments_are_asked_about():
     assert of_same_moments([], mine) == []
 
 
-def test_a_partner_teaches_what_nobody_labelled(tmp_path):
+def test_a_peer_teaches_unlabelled_samples(tmp_path):
     """The partner sees the same moments upside down; of the other's samples three have a label."""
     shown = bars(400, 0)
     shown = of_moments(shown[shown.labels.numpy() != NEGATIVE], "skeleton")
@@ -70,7 +70,7 @@ def test_a_partner_teaches_what_nobody_labelled(tmp_path):
     assert taught > alone
 
 
-def test_a_picture_of_the_moment_comes_first_and_doubt_says_nothing():
+def test_a_picture_of_the_moment_has_priority_and_doubtful_embeddings_are_dropped():
     pictured = replace(words(bars(3, 0)), own=torch.from_numpy(ANCHORS[[0, 0, 0]] * [[1], [0], [0]]).float())
     seen = np.stack([ANCHORS[1], ANCHORS[1], (ANCHORS[1] + ANCHORS[2]) / np.sqrt(2)]).astype(np.float32)
     own = with_peer(pictured, seen, CadConfig()).own.numpy()
@@ -123,7 +123,7 @@ def trained(monkeypatch) -> list[tuple[str, int, int, bool, Path]]:
     return seen
 
 
-def test_the_partner_is_trained_first_and_on_the_same_recordings(taught_run, trained):
+def test_the_peer_is_trained_first_and_on_the_same_recordings(taught_run, trained):
     folder = taught_run.folder
     taught_run.student("skeleton", "split")
     assert trained == [
@@ -138,7 +138,7 @@ def test_the_partner_is_trained_first_and_on_the_same_recordings(taught_run, tra
     ] == [(m, 8, f"folds/{m}/{group}") for group in ("1", "2", "5") for m in ("imu", "skeleton")]
 
 
-def test_with_few_labels_the_partner_knows_those_of_the_same_moments(taught_run, trained):
+def test_with_few_labels_the_peer_has_those_of_the_same_moments(taught_run, trained):
     cells = list(Ablation(taught_run, per_class=1, samples=640).cells(["skeleton"], [], seeds=1))
     assert [cell.variant for cell in cells] == [FULL, WORDS, NO_TEACHER]
     assert [entry[:4] for entry in trained] == [

@@ -38,7 +38,7 @@ def no_student() -> Student:
     raise AssertionError("no picture, no image tower")
 
 
-def test_without_pictures_the_teacher_knows_words_only(tmp_path, monkeypatch):
+def test_without_pictures_only_texts_teach(tmp_path, monkeypatch):
     monkeypatch.setattr("omnibind_ros.host.training.run_teacher.MiniLMTeacher", Words)
     teacher = RunTeacher(DIGITS, [], no_student, tmp_path / "run/teacher", TrainingConfig())
     assert not teacher.has_pictures
@@ -66,7 +66,7 @@ def test_a_recipe_without_pictures_can_be_taught(tmp_path, monkeypatch):
     assert not (run.folder / "teacher").exists()
 
 
-def test_the_words_alone_ask_for_no_picture():
+def test_texts_alone_need_no_pictures():
     assert not TEXTS_ONLY.needs_pictures
     assert DEFAULT_CAD.needs_pictures
 

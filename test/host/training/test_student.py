@@ -1,4 +1,4 @@
-"""Stage 1 on something small enough to learn in seconds."""
+"""Stage 1 on images small enough to learn in seconds."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def assert_same(first, second) -> None:
         assert torch.equal(a, b)
 
 
-def test_a_student_learns_its_classes_and_to_shun_the_negatives(trained):
+def test_a_student_learns_its_classes_and_keeps_negatives_away_from_them(trained):
     student, _ = trained
     fresh = bars(200, 1)
     assert accuracy(student, fresh, ANCHORS) > 0.97
@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_student_and_another_another(tmp_path):
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
-def test_an_interrupted_training_goes_on_with_the_numbers_it_would_have_had(tmp_path, monkeypatch):
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch):
     epochs: list[int] = []
     begin = StudentTraining.on_train_epoch_start
 
@@ -123,7 +123,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_training_that_was_killed_or_interrupted_by_hand_is_resumed(how, tmp_path):
+def test_a_killed_or_interrupted_training_is_resumed(how, tmp_path):
     tree = str(Path(__file__).parents[3])
     environment = {
         **os.environ,
@@ -156,7 +156,9 @@ def test_two_processes_share_the_work(tmp_path):
     assert accuracy(student, bars(200, 1), ANCHORS) > 0.5  # far from chance already
 
 
-def test_a_loss_that_is_no_number_stops_says_where_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
+    tmp_path, monkeypatch
+):
     from omnibind_ros.host.training import cad
 
     good = cad.closeness
@@ -202,7 +204,7 @@ def test_small_classes_are_drawn_as_often_and_the_unlabelled_in_their_share():
     assert weights[unlabelled].sum() / weights.sum() == pytest.approx(UNLABELLED_SHARE)
 
 
-def test_a_student_that_saw_failing_sensors_reads_them_better(tmp_path):
+def test_training_on_failing_sensors_makes_them_more_accurate(tmp_path):
     samples, fresh = bars(400, 0), bars(400, 1)
     damaged = damage(fresh.clean, torch.Generator().manual_seed(2))[:, None]
     broken = replace(fresh, inputs=damaged)

@@ -1,4 +1,4 @@
-"""What a recipe says of a student is what is trained."""
+"""Training plans with the changes of a recipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def names(kind: type) -> set[str]:
     return {field.name for field in fields(kind)}
 
 
-def test_a_recipe_can_say_everything_that_a_plan_has():
+def test_a_recipe_can_set_everything_in_a_plan():
     assert set(InputMotion.model_fields) == names(InputAugment)
     assert set(StudentRules.model_fields) == (names(StudentPlan) - {"student"}) | names(StudentConfig)
 
@@ -34,7 +34,7 @@ def test_every_built_in_modality_has_a_plan_and_digits_changes_none():
         assert plan_of(recipe, modality) is PLANS[modality]
 
 
-def test_what_is_not_given_is_as_usual_for_the_adaptor(tmp_path):
+def test_defaults_are_those_of_the_built_in_modality(tmp_path):
     student = {"widths": [8, 16], "lr": 0.01, "augment": {"shift_x": 0.3}}
     recipe = write_recipe(tmp_path, SOURCE, modalities={"imu": {"adaptor": "series", "student": student}})
     plan, usual = plan_of(recipe, "imu"), PLANS["series"]
@@ -43,7 +43,7 @@ def test_what_is_not_given_is_as_usual_for_the_adaptor(tmp_path):
     assert (plan.augment.shift_x, plan.augment.scale) == (0.3, usual.augment.scale)
 
 
-def test_augmenting_a_time_series_moves_it_in_time_alone():
+def test_augmentation_moves_a_time_series_in_time_only():
     moved = PLANS["series"].augment(torch.randn(4, 6, 1, 100))
     assert moved.shape == (4, 6, 1, 100) and torch.isfinite(moved).all()
     constant = torch.arange(6.0)[None, :, None, None].expand(4, 6, 1, 100)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from omnibind_ros.bundle.temperature_scaling import softmax
-from omnibind_ros.host.evaluation.calibration_fit import (
+from omnibind_ros.host.evaluation.confidence import (
     expected_calibration_error,
     fit_scale,
     fit_unknown_threshold,
@@ -38,7 +38,7 @@ def test_fit_is_a_minimum_of_the_likelihood() -> None:
     assert loss(best) < min(loss(best * 1.02), loss(best / 1.02))
 
 
-def test_the_fewer_the_recordings_the_less_sure_even_without_an_error() -> None:
+def test_fewer_recordings_give_a_smaller_scale_even_without_an_error() -> None:
     cosines, labels = np.eye(3), np.arange(3)
     # M = 3: the label gets 4/5 + 1/15 = 13/15 of the mass, so e^s / (e^s + 2) = 13/15
     assert fit_scale(cosines, labels) == pytest.approx(math.log(13), rel=1e-4)
