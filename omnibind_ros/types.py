@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from omnibind_ros.errors import BadMessage
 
 Modality = str
-
-MODALITIES: tuple[Modality, ...] = ("image", "text", "audio", "event", "touch", "thermal", "point_cloud")
+"""The name of a modality; `omnibind_ros.modalities.registry` lists them."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from omnibind_ros.transport.zenoh.encoder import EncoderProcess
 def encoder(
     sensor: Annotated[str, Option(help="Name of the sensor, e.g. front_camera.")],
     modality: Annotated[
-        str | None, Option(help="image, audio, event, touch, thermal, point_cloud, text, or a bundle's own.")
+        str | None, Option(help="What kind of sensor it is, e.g. image: a modality of the bundle.")
     ] = None,
     topic: Annotated[str | None, Option(help="Where its driver publishes.")] = None,
     message_type: Annotated[

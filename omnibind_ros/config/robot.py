@@ -6,7 +6,6 @@ sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -16,11 +15,9 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 
 from omnibind_ros.config.strict_yaml import StrictModel, load_yaml
 from omnibind_ros.errors import ConfigError
+from omnibind_ros.modalities.registry import definitions, names
 from omnibind_ros.names import check_sensor_name, nearest
-from omnibind_ros.types import MODALITIES, Modality
-
-UNTIL_REPLACED = math.inf
-"""`hold_s` of an embedding that stays valid until a newer one replaces it."""
+from omnibind_ros.types import Modality
 
 _TOKEN = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -86,7 +83,7 @@ class SensorInput(StrictModel):
 
     @model_validator(mode="after")
     def _options_fit_the_modality(self) -> SensorInput:
-        if self.audio is not None and self.modality != "audio" and self.modality in MODALITIES:
+        if self.audio is not None and self.modality != "audio" and self.modality in names():
             raise ValueError(
                 f"'audio' options do not fit a sensor of modality {self.modality!r}; remove them"
             )
@@ -107,10 +104,17 @@ class SensorConfig(SensorInput):
     """wait this long before that"""
 
 
-_LONG_WINDOWS = {"audio": 1.5, "touch": 4.0}
-_HELD = {"text": UNTIL_REPLACED}
-MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(lambda own: {**_LONG_WINDOWS, **own})]
-Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(lambda own: {**_HELD, **own})]
+def _with_min_timeouts(own: dict[Modality, float]) -> dict[Modality, float]:
+    usual = {one.name: one.min_timeout_s for one in definitions() if one.min_timeout_s is not None}
+    return {**usual, **own}
+
+
+def _with_holds(own: dict[Modality, float]) -> dict[Modality, float]:
+    return {**{one.name: one.hold_s for one in definitions() if one.hold_s is not None}, **own}
+
+
+MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(_with_min_timeouts)]
+Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(_with_holds)]
 
 
 class FreshnessConfig(StrictModel):

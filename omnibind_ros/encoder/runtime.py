@@ -27,8 +27,8 @@ from omnibind_ros.encoder.worker import EncoderWorker, Received
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.messages.diagnostics import Report, sensor_report
 from omnibind_ros.messages.embedding_cloud import encode_embedding, encode_goodbye
-from omnibind_ros.messages.input_types import INPUT_TYPES
 from omnibind_ros.messages.types import MessageTypes
+from omnibind_ros.modalities.registry import definition
 from omnibind_ros.names import nearest
 from omnibind_ros.types import Embedding, SensorState
 
@@ -196,7 +196,7 @@ def _open_encoder(settings: EncoderSettings) -> SensorEncoder:
 
 
 def _accepted_types(settings: EncoderSettings, encoder: SensorEncoder) -> tuple[str, ...]:
-    readable = INPUT_TYPES[encoder.adaptor.modality]
+    readable = definition(encoder.adaptor.modality).reads
     if settings.message_type == "auto":
         return readable
     if settings.message_type not in readable:

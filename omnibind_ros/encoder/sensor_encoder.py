@@ -13,7 +13,8 @@ from omnibind_ros.encoder.engine_upgrade import Build, EngineUpgrade, open_encod
 from omnibind_ros.engines.engine import Engine
 from omnibind_ros.engines.tensorrt.plan import PlanOptions
 from omnibind_ros.errors import BadMessage, BundleError
-from omnibind_ros.modalities.preprocessor import Preprocessor, Sample, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor, Sample
+from omnibind_ros.modalities.registry import make_preprocessor
 from omnibind_ros.names import check_sensor_name
 from omnibind_ros.types import Embedding, Modality
 

@@ -26,9 +26,10 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from transport_support import wait_until
 
 from omnibind_ros.errors import BadRecording, ConfigError
-from omnibind_ros.messages.cdr import TYPES, serialise
+from omnibind_ros.messages.cdr import serialise
 from omnibind_ros.messages.type_store import type_store
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.text.messages import text_message
 from omnibind_ros.transport.zenoh.bag import is_bag, play_bag
 from omnibind_ros.transport.zenoh.discovery import PublisherChange
 from omnibind_ros.transport.zenoh.node import Node
@@ -58,9 +59,9 @@ def content() -> Written:
     written: Written = []
     for index in range(6):
         stamp = 1_700_000_000_000_000_000 + index * STEP_NS
-        image = raw.image(TYPES, rng.integers(0, 255, (32, 32, 3), np.uint8), stamp, "camera")
+        image = image_message(rng.integers(0, 255, (32, 32, 3), np.uint8), stamp, "camera")
         written.append(("/camera/image_raw", IMAGE, stamp, bytes(serialise(image, IMAGE))))
-        text = raw.text(TYPES, f"message {index}")
+        text = text_message(f"message {index}")
         written.append(("/keyboard/text", STRING, stamp + 1, bytes(serialise(text, STRING))))
     return written
 

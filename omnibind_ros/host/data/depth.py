@@ -1,7 +1,7 @@
 """Frames of a depth camera -> a point cloud.
 
 A pixel (u, v) of depth z is the point ((u - cx) z / fx, -(v - cy) z / fy, z) of a pinhole camera, with y
-turned upwards as `sensors.point_cloud` wants it.
+turned upwards, as the raw samples of `point_cloud` have it.
 
 Of many frames either all points are taken, or those that move: what differs from the frame `lag` before by
 more than `motion_m` is where the action is. That is the idea of depth motion maps (Yang, Zhang, Tian, 2012;

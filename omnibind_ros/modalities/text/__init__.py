@@ -1,1 +1,17 @@
-"""The modality `text`."""
+"""Typed or transcribed text: a message is a sample, and counts until the next one replaces it."""
+
+import math
+
+from omnibind_ros.modalities.definition import Lazy, ModalityDefinition
+
+DEFINITION = ModalityDefinition(
+    name="text",
+    reads=("std_msgs/msg/String",),
+    preprocessor=Lazy(f"{__name__}.preprocessing:TextPreprocessor"),
+    hold_s=math.inf,
+    publishes="std_msgs/msg/String",
+    frames=Lazy(f"{__name__}.messages:frames"),
+    simulate=Lazy(f"{__name__}.simulation:simulate_text"),
+    files=Lazy(f"{__name__}.files:FILES"),
+    student=Lazy(f"{__name__}.student:STUDENT"),
+)

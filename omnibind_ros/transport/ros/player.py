@@ -9,6 +9,7 @@ from typing import Any
 
 from rclpy.publisher import Publisher
 
+from omnibind_ros.messages.cdr import serialise
 from omnibind_ros.play.player import play_samples, raw_topic
 from omnibind_ros.transport.ros.qos import sensor_qos
 from omnibind_ros.transport.ros.session import ros_node
@@ -39,7 +40,11 @@ def play_on_ros(
     with ros_node(f"player_{modality}", namespace, domain) as node:
         publisher = node.create_publisher(TYPES[type_name], topic, sensor_qos(depth))
         _wait_for_subscriber(publisher)
-        play_samples(publisher.publish, TYPES, modality, samples, stop, rate=rate, fault=fault, seed=seed)
+
+        def publish(message: Any) -> None:
+            publisher.publish(bytes(serialise(message, type_name)))
+
+        play_samples(publish, modality, samples, stop, rate=rate, fault=fault, seed=seed)
 
 
 def _wait_for_subscriber(publisher: Publisher) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from omnibind_ros.messages.cdr import TYPES
 from omnibind_ros.play.player import play_samples, raw_topic
 from omnibind_ros.transport.zenoh.node import Node
 from omnibind_ros.transport.zenoh.qos import SENSOR_DATA
@@ -38,4 +37,4 @@ def play_on_zenoh(
     with Node(f"player_{modality}", namespace, domain, network) as node:
         publisher = node.publisher(topic, type_name, replace(SENSOR_DATA, depth=depth))
         publisher.wait_for_subscriber()
-        play_samples(publisher.publish, TYPES, modality, samples, stop, rate=rate, fault=fault, seed=seed)
+        play_samples(publisher.publish, modality, samples, stop, rate=rate, fault=fault, seed=seed)

@@ -1,0 +1,3 @@
+"""How the student of text is trained."""
+
+STUDENT = {"samples": 60_000, "batch": 128}
