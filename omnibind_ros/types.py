@@ -15,6 +15,9 @@ from omnibind_ros.errors import BadMessage
 Modality = str
 """The name of a modality; `omnibind_ros.modalities.registry` lists them."""
 
+Floats = NDArray[np.float32]
+"""Any array of float32; its shape is said where it is used."""
+
 
 @dataclass(frozen=True)
 class Space:

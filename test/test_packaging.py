@@ -26,7 +26,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SHARE = "share/omnibind_ros"
 SHARED_FOLDERS = ("calibration", "config", "engines", "launch")
 NOT_ON_THE_ROBOT = ("cli", "host", "simulation", "transport/ros")
-HOST_PARTS = ("corruption", "files", "pictures", "simulation", "student")
+HOST_PARTS = ("files", "pictures", "recordings", "simulation", "training")
 """Of modalities: modules in their folders, or beside them where several share something."""
 
 

@@ -2,11 +2,9 @@
 
     preprocessing.py   message -> raw sample -> model input, on the robot as in training
     messages.py        raw samples -> messages of a driver, in time
-    simulation.py      raw samples of digits, made up                      }
-    student.py         size, training and augmentation of the student      }
-    corruption.py      what happens to raw samples when the sensor fails   }  imported on the host only
-    pictures.py        pictures -> raw samples -> pictures                 }
-    files.py           files of recordings -> raw samples                  }
+    simulation.py      digit -> raw sample                                     }
+    recordings.py      files and pictures -> raw samples -> pictures           }  imported on the host only
+    training.py        student, augmentation, and how the sensor fails         }
 
 The definition names its parts as `Lazy` objects, which are imported when they are used: an audio encoder
 imports no OpenCV, and a robot nothing of the host.

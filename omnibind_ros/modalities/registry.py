@@ -62,6 +62,11 @@ def definition(name: Modality) -> ModalityDefinition:
     raise ConfigError(f"no modality {name!r}{nearest(name, names())}")
 
 
+def having(part: str) -> tuple[Modality, ...]:
+    """The modalities whose definition has a part, e.g. `simulate`."""
+    return tuple(known.name for known in definitions() if getattr(known, part) is not None)
+
+
 @cache
 def definitions() -> tuple[ModalityDefinition, ...]:
     """All definitions in the order of `names`; those that cannot be used are left out, with a warning."""

@@ -16,7 +16,7 @@ import numpy as np
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.modalities.definition import ModalityDefinition
 from omnibind_ros.modalities.frames import Frames
-from omnibind_ros.modalities.registry import definitions, find
+from omnibind_ros.modalities.registry import find, having
 from omnibind_ros.names import nearest
 from omnibind_ros.types import Modality
 
@@ -93,8 +93,7 @@ def shuffled(items: Sequence[T], rng: np.random.Generator, *, loop: bool) -> Ite
 def _playable(modality: Modality) -> tuple[ModalityDefinition, Frames]:
     known = find(modality)
     if known is None or known.frames is None:
-        able = [one.name for one in definitions() if one.frames is not None]
-        raise ConfigError(f"modality {modality!r} cannot be played{nearest(modality, able)}")
+        raise ConfigError(f"modality {modality!r} cannot be played{nearest(modality, having('frames'))}")
     return known, known.frames.load()
 
 
@@ -108,7 +107,7 @@ def _with_fault(
     if fault == "frozen":
         return _frozen(samples)
     if playable.covered is None:
-        able = " or ".join(one.name for one in definitions() if one.covered is not None)
+        able = " or ".join(having("covered"))
         raise ConfigError(f"a sensor of modality {playable.name!r} cannot be covered; take {able}")
     cover = playable.covered.load()
     return (cover(sample, rng) for sample in samples)

@@ -10,7 +10,7 @@ import pytest
 from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.modalities.definition import Corrupt
 from omnibind_ros.modalities.preprocessor import Preprocessor
-from omnibind_ros.modalities.registry import definition, definitions, make_preprocessor
+from omnibind_ros.modalities.registry import definition, having, make_preprocessor
 
 SERIES = {"channels": 6, "rate": 50, "window_s": 2.0}
 
@@ -28,16 +28,14 @@ def adaptor_of(modality: str) -> Preprocessor:
     return make_preprocessor(modality, SERIES if modality == "series" else {})
 
 
-AUGMENTED = [one.name for one in definitions() if one.augment is not None]
 EVERY_CORRUPTION = [
-    (one.name, corrupt)
-    for one in definitions()
-    if one.corruptions is not None
-    for corrupt in one.corruptions.load()
+    (modality, corrupt)
+    for modality in having("corruptions")
+    for corrupt in definition(modality).corruptions.load()
 ]
 
 
-@pytest.mark.parametrize("modality", AUGMENTED)
+@pytest.mark.parametrize("modality", having("augment"))
 def test_augmented_samples_differ_and_are_still_good(modality):
     adaptor, raw = adaptor_of(modality), sample(modality, seed=2)
     augment, rng = definition(modality).augment.load(), np.random.default_rng(0)

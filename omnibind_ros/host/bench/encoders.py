@@ -24,8 +24,8 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.errors import BackendError
 from omnibind_ros.host.bench.contender import Contender
 from omnibind_ros.host.bench.machine import Machine, environment
-from omnibind_ros.host.data.scene import simulated, simulator
-from omnibind_ros.modalities.registry import make_preprocessor
+from omnibind_ros.host.data.scene import simulator
+from omnibind_ros.modalities.registry import having, make_preprocessor
 
 _INPUTS = 16
 _TURN = 25  # inferences before the next contender has its turn
@@ -144,7 +144,7 @@ def _inputs(bundle: Bundle, modality: str) -> np.ndarray[Any, np.dtype[Any]]:
     preprocessing = dict(model.preprocessing)
     kind = str(preprocessing.get("adaptor", modality))
     rng = np.random.default_rng(0)
-    if kind not in simulated():
+    if kind not in having("simulate"):
         return rng.normal(size=(_INPUTS, *model.input.shape)).astype(model.input.dtype)
     adaptor = make_preprocessor(modality, preprocessing)
     simulate = simulator(kind)

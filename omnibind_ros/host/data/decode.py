@@ -2,8 +2,8 @@
 
     file --reader of its suffix--> array --rules of the source--> form of the modality--> raw sample
 
-Which files hold recordings of a modality, and how an array becomes a raw sample, is in `files.py` of its
-folder.
+Which files hold recordings of a modality, and how an array becomes a raw sample, is in `recordings.py` of
+its folder.
 """
 
 from __future__ import annotations

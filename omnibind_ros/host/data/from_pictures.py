@@ -1,7 +1,7 @@
 """Recordings of pictures as recordings of another modality: what a camera recorded trains other sensors, too.
 
 Distillation into a student's head hardly changes its backbone; pictures that pass the model of its own sensor
-train all of it. How a modality sees a picture is in `pictures.py` of its folder.
+train all of it. How a modality senses a picture is in `recordings.py` of its folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.modalities.definition import Picture
-from omnibind_ros.modalities.registry import definitions, find
+from omnibind_ros.modalities.registry import find, having
 from omnibind_ros.names import nearest
 from omnibind_ros.types import Modality
 
@@ -37,7 +37,7 @@ def as_modality(
     """
     known = find(modality)
     if known is None or known.from_picture is None:
-        hint = nearest(modality, made_from_pictures())
+        hint = nearest(modality, having("from_picture"))
         raise ConfigError(f"pictures cannot be turned into {modality!r}{hint}")
     sense = known.from_picture.load()
     return [
@@ -52,11 +52,6 @@ def as_modality(
         )
         for picture in _first(pictures, per_class)
     ]
-
-
-def made_from_pictures() -> tuple[Modality, ...]:
-    """The modalities into which pictures can be turned."""
-    return tuple(one.name for one in definitions() if one.from_picture is not None)
 
 
 def made_of(source: str, modality: Modality) -> str:

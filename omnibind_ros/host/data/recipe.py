@@ -14,7 +14,6 @@ from pydantic import AfterValidator, Field, JsonValue, Strict
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.strict_yaml import Document, StrictModel, read_yaml
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.data.from_pictures import made_from_pictures
 from omnibind_ros.host.data.readers.bag import BagSource
 from omnibind_ros.host.data.readers.folders import FolderSource
 from omnibind_ros.host.data.readers.idx import IdxSource
@@ -22,10 +21,9 @@ from omnibind_ros.host.data.readers.mat import MatSource
 from omnibind_ros.host.data.readers.npz import NpzSource
 from omnibind_ros.host.data.readers.pattern import PatternSource
 from omnibind_ros.host.data.readers.table import TableSource
-from omnibind_ros.host.data.scene import simulated
 from omnibind_ros.host.data.source import Name, SplitRule
 from omnibind_ros.modalities.preprocessor import Preprocessor
-from omnibind_ros.modalities.registry import make_preprocessor, names
+from omnibind_ros.modalities.registry import having, make_preprocessor, names
 from omnibind_ros.names import check_sensor_name, nearest
 
 AnySource = FolderSource | PatternSource | TableSource | NpzSource | IdxSource | MatSource | BagSource
@@ -201,8 +199,8 @@ def _check_additions(recipe: Recipe, document: Document) -> None:
     sources = {source.name: source.modality for source in recipe.sources}
     for modality, source in recipe.from_pictures.items():
         where = ("from_pictures", modality)
-        if modality not in made_from_pictures():
-            hint = nearest(modality, made_from_pictures())
+        if modality not in having("from_picture"):
+            hint = nearest(modality, having("from_picture"))
             raise document.error(where, f"pictures cannot be turned into {modality!r}{hint}")
         if sources.get(source) != "image":
             pictures = [name for name, of in sources.items() if of == "image"]
@@ -213,8 +211,9 @@ def _check_additions(recipe: Recipe, document: Document) -> None:
             raise document.error(("taught_by", modality), problem)
     for modality in recipe.simulated:
         where = ("simulated", modality)
-        if modality not in simulated():
-            raise document.error(where, f"there is no simulated {modality!r}{nearest(modality, simulated())}")
+        if modality not in having("simulate"):
+            hint = nearest(modality, having("simulate"))
+            raise document.error(where, f"there is no simulated {modality!r}{hint}")
         strange = [label for label in recipe.labels if label not in tuple("0123456789")]
         if strange:
             raise document.error(where, f"simulated sensors show the digits 0 to 9 only, not {strange[0]!r}")

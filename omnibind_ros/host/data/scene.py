@@ -13,7 +13,7 @@ import numpy as np
 
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.modalities.definition import Simulate
-from omnibind_ros.modalities.registry import ORDER, definitions, find
+from omnibind_ros.modalities.registry import ORDER, find, having
 from omnibind_ros.names import nearest
 from omnibind_ros.types import Modality
 
@@ -55,10 +55,5 @@ def simulator(modality: Modality) -> Simulate:
     """
     known = find(modality)
     if known is None or known.simulate is None:
-        raise ConfigError(f"modality {modality!r} is not simulated{nearest(modality, simulated())}")
+        raise ConfigError(f"modality {modality!r} is not simulated{nearest(modality, having('simulate'))}")
     return known.simulate.load()
-
-
-def simulated() -> tuple[Modality, ...]:
-    """The modalities that are simulated."""
-    return tuple(one.name for one in definitions() if one.simulate is not None)

@@ -1,6 +1,6 @@
 """Recordings of other sensors as pictures, so that an image teacher can tell what an unlabelled one shows.
 
-How a modality's sample becomes a picture is in `pictures.py` of its folder.
+How a modality's sample becomes a picture is in `recordings.py` of its folder.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ DEFINITION = ModalityDefinition(
     depth=50,
     frames=Lazy(f"{__name__}.messages:frames"),
     simulate=Lazy(f"{__name__}.simulation:simulate_audio"),
-    augment=Lazy(f"{__name__}.student:augment_audio"),
-    corruptions=Lazy(f"{__name__}.corruption:CORRUPTIONS"),
-    files=Lazy(f"{__name__}.files:FILES"),
-    student=Lazy(f"{__name__}.student:STUDENT"),
+    augment=Lazy(f"{__name__}.training:augment_audio"),
+    corruptions=Lazy(f"{__name__}.training:CORRUPTIONS"),
+    files=Lazy(f"{__name__}.recordings:FILES"),
+    student=Lazy(f"{__name__}.training:STUDENT"),
 )

@@ -10,8 +10,8 @@ DEFINITION = ModalityDefinition(
     frames=Lazy(f"{__name__}.messages:frames"),
     covered=Lazy(f"{__name__}.messages:covered"),
     simulate=Lazy(f"{__name__}.simulation:simulate_image"),
-    corruptions=Lazy(f"{__name__}.corruption:CORRUPTIONS"),
+    corruptions=Lazy(f"{__name__}.training:CORRUPTIONS"),
     to_picture=Lazy("omnibind_ros.modalities.pictures:as_it_is"),
-    files=Lazy(f"{__name__}.files:FILES"),
-    student=Lazy(f"{__name__}.student:STUDENT"),
+    files=Lazy(f"{__name__}.recordings:FILES"),
+    student=Lazy(f"{__name__}.training:STUDENT"),
 )

@@ -9,8 +9,8 @@ DEFINITION = ModalityDefinition(
     name="series",
     reads=("sensor_msgs/msg/Imu", "sensor_msgs/msg/JointState", "std_msgs/msg/Float32MultiArray"),
     preprocessor=Lazy(f"{__name__}.preprocessing:SeriesPreprocessor"),
-    augment=Lazy(f"{__name__}.student:augment_series"),
-    corruptions=Lazy(f"{__name__}.corruption:CORRUPTIONS"),
-    files=Lazy(f"{__name__}.files:FILES"),
-    student=Lazy(f"{__name__}.student:STUDENT"),
+    augment=Lazy(f"{__name__}.training:augment_series"),
+    corruptions=Lazy(f"{__name__}.training:CORRUPTIONS"),
+    files=Lazy(f"{__name__}.recordings:FILES"),
+    student=Lazy(f"{__name__}.training:STUDENT"),
 )

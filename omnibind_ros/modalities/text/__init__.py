@@ -12,6 +12,6 @@ DEFINITION = ModalityDefinition(
     publishes="std_msgs/msg/String",
     frames=Lazy(f"{__name__}.messages:frames"),
     simulate=Lazy(f"{__name__}.simulation:simulate_text"),
-    files=Lazy(f"{__name__}.files:FILES"),
-    student=Lazy(f"{__name__}.student:STUDENT"),
+    files=Lazy(f"{__name__}.training:FILES"),
+    student=Lazy(f"{__name__}.training:STUDENT"),
 )

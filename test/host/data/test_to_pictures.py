@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from omnibind_ros.host.data.from_pictures import as_modality, made_from_pictures
+from omnibind_ros.host.data.from_pictures import as_modality
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.data.scene import simulated, simulator
+from omnibind_ros.host.data.scene import simulator
 from omnibind_ros.host.data.to_pictures import Looks, renderer, shown
 from omnibind_ros.modalities.pictures import SIDE
-from omnibind_ros.modalities.registry import make_preprocessor
+from omnibind_ros.modalities.registry import having, make_preprocessor
 
 
 def an_l() -> np.ndarray:
@@ -28,7 +28,7 @@ def ink(picture: np.ndarray) -> np.ndarray:
     return picture[..., 0].astype(float)
 
 
-@pytest.mark.parametrize("modality", made_from_pictures())
+@pytest.mark.parametrize("modality", having("from_picture"))
 def test_a_drawing_that_another_sensor_saw_looks_the_same_way_up(modality):
     (seen,) = as_modality([DRAWING], modality)
     raw = seen.load()
@@ -43,7 +43,7 @@ def test_a_drawing_that_another_sensor_saw_looks_the_same_way_up(modality):
         assert corner.sum() > 2 * top_right
 
 
-@pytest.mark.parametrize("modality", [m for m in simulated() if m != "image" and renderer(m) is not None])
+@pytest.mark.parametrize("modality", [m for m in having("to_picture") if m != "image"])
 def test_simulated_samples_can_be_shown(modality):
     picture = renderer(modality)(simulator(modality)(3, np.random.default_rng(0)))
     assert make_preprocessor("image").check(picture).quality == 1

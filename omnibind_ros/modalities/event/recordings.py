@@ -1,4 +1,4 @@
-"""Recordings of event cameras: files of N-MNIST."""
+"""Recordings of event cameras: files of N-MNIST; drawings filmed by the simulated camera."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from omnibind_ros.errors import BadRecording
+from omnibind_ros.modalities.definition import Picture
 from omnibind_ros.modalities.event.events import Events
+from omnibind_ros.modalities.event.simulation import film_picture
 from omnibind_ros.modalities.files import FileFormats
+from omnibind_ros.modalities.pictures import framed, ink_of, stretched
 
 
 def read_bs2(file: Path, format: object) -> Events:
@@ -24,3 +27,16 @@ def read_bs2(file: Path, format: object) -> Events:
 
 
 FILES = FileFormats(readers={".bs2": read_bs2})
+
+
+def picture_as_events(picture: Picture, rng: np.random.Generator) -> Events:
+    """Filmed by the simulated event camera."""
+    return film_picture(ink_of(picture), rng)
+
+
+def events_as_picture(events: Events) -> Picture:
+    """Where there was movement, whatever its direction."""
+    counts = np.zeros((events.height, events.width), np.float32)
+    np.add.at(counts, (events.y, events.x), 1)
+    moved = stretched(counts)
+    return framed(np.where(moved < 0.25, 0, moved))

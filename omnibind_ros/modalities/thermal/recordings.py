@@ -1,4 +1,4 @@
-"""Drawings as heat on a wall, and thermal pictures in shades of grey."""
+"""Recordings of thermal cameras: pictures, arrays and tables of temperatures; drawings as heat on a wall."""
 
 from __future__ import annotations
 
@@ -8,11 +8,24 @@ import cv2
 import numpy as np
 
 from omnibind_ros.modalities.definition import Picture
-from omnibind_ros.modalities.files import three_channels
+from omnibind_ros.modalities.files import NUMBERS, PICTURES, FileFormats, RecordedArray, three_channels
+from omnibind_ros.modalities.image.encodings import to_intensity
 from omnibind_ros.modalities.pictures import SIDE, ink_of
 from omnibind_ros.modalities.thermal.simulation import see_heat
-from omnibind_ros.simulation.hand import Floats
 from omnibind_ros.simulation.retrace import retrace
+from omnibind_ros.types import Floats
+
+
+def thermal_from_array(array: RecordedArray, format: object) -> Floats:
+    """float32 [H,W]; of a false-colour picture its luma, which such colour maps keep monotone."""
+    values = array.values
+    if values.ndim == 3 and values.shape[2] == 3:
+        return to_intensity(values)
+    array.expect(values.ndim == 2, "a thermal picture [H, W]")
+    return array.scaled
+
+
+FILES = FileFormats(arrays=(*PICTURES, *NUMBERS), from_array=thermal_from_array)
 
 
 def picture_as_heat(picture: Picture, rng: np.random.Generator) -> Floats:

@@ -1,4 +1,4 @@
-"""Drawings as points in the air, and points in the order drawn as pictures."""
+"""Recordings of point clouds: arrays and tables of coordinates; drawings as points in the air."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ import cv2
 import numpy as np
 
 from omnibind_ros.modalities.definition import Picture
-from omnibind_ros.modalities.files import three_channels
+from omnibind_ros.modalities.files import NUMBERS, FileFormats, RecordedArray, three_channels
 from omnibind_ros.modalities.pictures import DRAWN, SIDE, ink_of
 from omnibind_ros.modalities.point_cloud.simulation import track
-from omnibind_ros.simulation.hand import Floats
 from omnibind_ros.simulation.retrace import retrace
+from omnibind_ros.types import Floats
+
+
+def points_from_array(array: RecordedArray, format: object) -> Floats:
+    """float32 [N,3]."""
+    array.expect(array.values.ndim == 2 and array.values.shape[1] == 3, "points [N, 3]")
+    return array.scaled
+
+
+FILES = FileFormats(arrays=(*NUMBERS, ".xyz", ".txt"), from_array=points_from_array)
+
 
 _PEN = 3.4  # pixels wide
 _SUBPIXELS = 8

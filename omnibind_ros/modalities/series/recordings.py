@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from omnibind_ros.modalities.files import NUMBERS, FileFormats, RecordedArray
 from omnibind_ros.modalities.series.preprocessing import SeriesFormat, at_rate
+from omnibind_ros.types import Floats
 
 
-def series_from_array(array: RecordedArray, format: SeriesFormat) -> NDArray[np.float32]:
+def series_from_array(array: RecordedArray, format: SeriesFormat) -> Floats:
     """float32 [T, channels] at the format's rate; without a stated rate, the recording already has it."""
     rows = RecordedArray(array.values.reshape(len(array.values), -1), array.scale)
     fits = rows.values.shape[1] == format.channels and len(rows.values) > 0

@@ -1,4 +1,4 @@
-"""Recordings of text: one message a file."""
+"""Recordings of text, one message a file, and how its student is trained."""
 
 from __future__ import annotations
 
@@ -13,3 +13,6 @@ def read_text(file: Path, format: object) -> str:
 
 
 FILES = FileFormats(readers={".txt": read_text})
+
+
+STUDENT = {"samples": 60_000, "batch": 128}

@@ -1,4 +1,4 @@
-"""How cameras fail."""
+"""How the student of cameras is trained, and how cameras fail."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+STUDENT = {
+    "widths": (32, 64, 128), "stem_stride": 2, "samples": 220_000,
+    "augment": {
+        "rotation": 14, "scale": 0.16, "stretch": 0.1, "shift_x": 0.1, "shift_y": 0.1, "shear": 0.15,
+        "gain": 0.35, "offset": 0.35, "mask_x": 0.15, "mask_y": 0.15, "noise": 0.12, "fill": None,
+    },
+}  # fmt: skip
 
 
 def dim_image(pixels: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
