@@ -77,8 +77,12 @@ class SensorInput(StrictModel):
     """e.g. sensor_msgs/msg/CompressedImage; auto = whatever is published there"""
     frame_id: str | None = None
     """coordinate frame, if the messages' own is not wanted"""
-    queue_depth: Count = 50
-    """messages a stream (audio, event, touch, ...) may lag behind before the oldest is lost, and counted"""
+    queue_s: Positive = 2.0
+    """seconds of messages a stream (audio, event, touch, ...) may lag behind before the oldest is lost"""
+    queue_mb: Positive = 64.0
+    """megabytes likewise"""
+    queue_depth: Count | None = None
+    """messages likewise; null = no such limit"""
     audio: AudioOptions | None = None
 
     @model_validator(mode="after")

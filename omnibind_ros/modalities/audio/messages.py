@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.messages.cdr import TYPES, message_class
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header
 from omnibind_ros.modalities.audio.pcm import Resampler
 from omnibind_ros.modalities.frames import Frame, stamped_at_end
@@ -32,7 +32,7 @@ def audio_message(sound: NDArray[np.float32], stamp: int, frame_id: str = "") ->
     pcm = np.rint(np.clip(sound, -1.0, 1.0) * 32767.0).astype("<i2")
     audio = message_class("audio_common_msgs/msg/AudioData")(data=pcm.view(np.uint8))
     stamped = message_class("audio_common_msgs/msg/AudioDataStamped")
-    return stamped(header=make_header(TYPES, stamp, frame_id), audio=audio)
+    return stamped(header=make_header(stamp, frame_id), audio=audio)
 
 
 def frames(samples: Iterable[NDArray[np.float32]], rng: np.random.Generator) -> Iterator[Frame]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from omnibind_ros.messages.cdr import TYPES, message_class
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header
 from omnibind_ros.modalities.event.events import Events
 from omnibind_ros.modalities.event.evt3 import encode_evt3
@@ -31,7 +31,7 @@ def event_message(events: Events, stamp: int, frame_id: str = "", sequence: int 
         sequence: number of the packet; a gap tells the decoder that packets were lost.
     """
     return message_class("event_camera_msgs/msg/EventPacket")(
-        header=make_header(TYPES, stamp, frame_id),
+        header=make_header(stamp, frame_id),
         height=events.height,
         width=events.width,
         seq=sequence,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.messages.cdr import TYPES, message_class
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header
 from omnibind_ros.modalities.frames import one_per_sample
 
@@ -31,7 +31,7 @@ def image_message(pixels: NDArray[Any], stamp: int, frame_id: str = "") -> Any:
     if encoding is None or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise ValueError(f"no image encoding for {pixels.dtype} {pixels.shape}")
     return message_class("sensor_msgs/msg/Image")(
-        header=make_header(TYPES, stamp, frame_id),
+        header=make_header(stamp, frame_id),
         height=pixels.shape[0],
         width=pixels.shape[1],
         encoding=encoding,

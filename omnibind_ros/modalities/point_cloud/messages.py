@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.messages.cdr import TYPES, message_class
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header
 from omnibind_ros.modalities.frames import one_per_sample
 
@@ -19,7 +19,7 @@ def cloud_message(points: NDArray[np.float32], stamp: int, frame_id: str = "") -
     points = np.ascontiguousarray(points, "<f4")
     field = message_class("sensor_msgs/msg/PointField")
     return message_class("sensor_msgs/msg/PointCloud2")(
-        header=make_header(TYPES, stamp, frame_id),
+        header=make_header(stamp, frame_id),
         height=1,
         width=len(points),
         fields=[field(name=axis, offset=4 * i, datatype=_FLOAT32, count=1) for i, axis in enumerate("xyz")],

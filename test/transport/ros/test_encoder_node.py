@@ -18,6 +18,7 @@ import pytest
 import rclpy
 from audio_common_msgs.msg import AudioDataStamped
 from geometry_msgs.msg import Vector3
+from omnibind_ros.transport.ros.types import TYPES
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -39,7 +40,6 @@ from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.modalities.registry import definitions, names
 from omnibind_ros.play.player import play_samples
 from omnibind_ros.transport.ros.encoder_node import EncoderNode, node_name
-from omnibind_ros.transport.ros.types import TYPES
 
 
 @pytest.fixture(autouse=True)
@@ -247,7 +247,7 @@ def event_array(message: Any) -> Any:
     event, array = cdr.message_class("dvs_msgs/msg/Event"), cdr.message_class("dvs_msgs/msg/EventArray")
     events = Evt3Decoder().decode(message, stamp_of(message))
     rows = zip(events.x.tolist(), events.y.tolist(), events.t.tolist(), events.p.tolist(), strict=True)
-    listed = [event(x=x, y=y, ts=ns_to_time(cdr.TYPES, t), polarity=p) for x, y, t, p in rows]
+    listed = [event(x=x, y=y, ts=ns_to_time(t), polarity=p) for x, y, t, p in rows]
     return array(header=message.header, width=message.width, height=message.height, events=listed)
 
 
