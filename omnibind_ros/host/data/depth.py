@@ -28,7 +28,7 @@ class DepthCamera(StrictModel):
     centre_px: Annotated[tuple[float, float], Strict(False)]
     """cx, cy in pixels"""
     unit_m: float = Field(0.001, gt=0)
-    """metres of a depth of 1; 0 is nothing seen"""
+    """metres of a depth of 1; a depth of 0 is no measurement"""
     keep: Literal["all", "moving"] = "all"
     """points of all frames, or of what moves between them"""
     motion_m: float = Field(0.05, gt=0)
@@ -54,7 +54,7 @@ def points_of_depth(frames: NDArray[Any], camera: DepthCamera) -> NDArray[np.flo
     if camera.keep == "moving":
         if len(frames) <= camera.lag:
             raise BadRecording(
-                f"has {len(frames)} depth frames; what moves shows in {camera.lag + 1} or more"
+                f"has {len(frames)} depth frames; 'keep: moving' with lag {camera.lag} needs {camera.lag + 1}"
             )
         now = frames[camera.lag :]
         change = np.abs(now.astype(np.int32) - frames[: -camera.lag])
