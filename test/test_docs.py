@@ -23,7 +23,7 @@ ROBOT_MODELS = (
     robot.RobotConfig,
     robot.SensorConfig,
     robot.FusionConfig,
-    robot.FreshnessConfig,
+    robot.Freshness,
     robot.EncodersConfig,
 )
 
@@ -147,7 +147,7 @@ def test_every_modality_is_documented_with_what_it_reads(known):
     page = (CHECKOUT / "docs" / "modalities.md").read_text()
     (reads,) = re.findall(rf"^\| `{known.name}` \| (.*?) \|", page, re.MULTILINE)
     assert tuple(re.findall(r"`([\w/]+)`", reads)) == known.reads
-    live = "until the next" if known.hold_s else f"{known.min_timeout_s or 0.5:g} s"
+    live = f"{known.hold_s or known.min_timeout_s or 0.5:g} s"
     assert re.search(rf"^\| `{known.name}` \|.* {live} \|$", page, re.MULTILINE)
 
 

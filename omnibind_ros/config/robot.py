@@ -121,8 +121,8 @@ MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(_with_min_timeo
 Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(_with_holds)]
 
 
-class FreshnessConfig(StrictModel):
-    """When an embedding is too old, and a sensor stuck or lost; the keywords of fusion's `Freshness`."""
+class Freshness(StrictModel):
+    """When an embedding is too old, and a sensor stuck or lost. All in seconds."""
 
     min_timeout_s: Positive = 0.5
     """a sensor is live at least this long after an embedding, and a driver silent for this long is gone"""
@@ -131,7 +131,7 @@ class FreshnessConfig(StrictModel):
     periods: Annotated[float, Field(ge=1)] = 3.0
     """a slow sensor is live, and a slow driver there, for this many of its measured periods"""
     hold_s: Holds = Field(default_factory=dict, validate_default=True)
-    """modalities that stay live for this long instead; they may repeat themselves without being stuck"""
+    """modalities that stay live for this long instead, with or without a driver, and may repeat themselves"""
     stuck_after_s: PositiveOrEndless = 5.0
     """bit-identical embeddings for this long are a fault"""
     lost_after_s: PositiveOrEndless = 10.0
@@ -145,7 +145,7 @@ class FreshnessConfig(StrictModel):
 
 
 class FusionConfig(StrictModel):
-    """What fusion publishes, how often, and of whom."""
+    """What fusion publishes, how often, and of which sensors."""
 
     rate_hz: Annotated[float, Field(gt=0, le=1000)] = 10.0
     """a recognition at least so often, also when nothing changes"""
@@ -161,7 +161,7 @@ class FusionConfig(StrictModel):
     """sensors to leave out"""
     threads: Count = 1
     """of the fusion engine"""
-    freshness: FreshnessConfig = FreshnessConfig()
+    freshness: Freshness = Freshness()
 
     @model_validator(mode="after")
     def _rates_in_order(self) -> FusionConfig:

@@ -1,6 +1,4 @@
-"""Typed or transcribed text: a message is a sample, and counts until the next one replaces it."""
-
-import math
+"""Typed or transcribed text: a message is a sample, and counts for a while."""
 
 from omnibind_ros.modalities.definition import Lazy, ModalityDefinition
 
@@ -8,7 +6,7 @@ DEFINITION = ModalityDefinition(
     name="text",
     reads=("std_msgs/msg/String",),
     preprocessor=Lazy(f"{__name__}.preprocessing:TextPreprocessor"),
-    hold_s=math.inf,
+    hold_s=30.0,
     publishes="std_msgs/msg/String",
     frames=Lazy(f"{__name__}.messages:frames"),
     simulate=Lazy(f"{__name__}.simulation:simulate_text"),
