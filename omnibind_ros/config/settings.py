@@ -1,7 +1,7 @@
-"""What one process is told: the part of a robot file that its encoder or its fusion needs.
+"""The settings of one process: the part of a robot file that an encoder or fusion needs.
 
-Both shells start from these. Under ROS 2 each field is a parameter of the node, with the text below it as
-the parameter's description.
+Both transports use them. Under ROS 2 each field is a parameter of the node, and the docstring below the field
+is the parameter's description.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from omnibind_ros.types import Modality
 
 
 class FusionSettings(FusionConfig):
-    """What the fusion process is told."""
+    """Settings of the fusion process."""
 
     bundle: str = "digits"
     """name of an installed bundle, or the path of its folder"""
 
     @classmethod
     def of(cls, robot: RobotConfig) -> FusionSettings:
-        """Those of a robot file."""
+        """The settings in a robot file."""
         return cls.model_validate({"bundle": robot.bundle, **robot.fusion.model_dump()})
 
 
 class EncoderSettings(SensorInput, EncodersConfig):
-    """What the encoder process of one sensor is told."""
+    """Settings of the encoder process of one sensor."""
 
     bundle: str = "digits"
     """name of an installed bundle, or the path of its folder"""
     sensor: SensorName
-    """its name, of lower-case letters, digits and '_'; it publishes omnibind/<sensor>/embedding"""
+    """name of lower-case letters, digits and '_'; embeddings are published on omnibind/<sensor>/embedding"""
     driver_timeout_s: PositiveOrEndless | None = None
-    """a driver silent for this long is gone, .inf = never; null = as the modality needs: 0.5, text .inf"""
+    """a driver silent for this long counts as gone; .inf = never; null = 0.5 s, or .inf for text"""
     driver_periods: Annotated[float, Field(ge=1)] = 3.0
-    """a slow driver is there for this many of its measured periods"""
+    """a slow driver may be silent for this many of its measured periods"""
 
     @classmethod
     def of(cls, robot: RobotConfig, sensor: str) -> EncoderSettings:
-        """Those of a sensor of a robot file."""
+        """The settings of a sensor in a robot file."""
         device, freshness = robot.sensors[sensor], robot.fusion.freshness
         return cls.model_validate(
             {
@@ -63,13 +63,13 @@ class EncoderSettings(SensorInput, EncodersConfig):
         )
 
     def effective_driver_timeout_s(self) -> float:
-        """How long a driver may be silent, with what is not given filled in."""
+        """How long a driver may be silent, s; the modality's default if `driver_timeout_s` is null."""
         if self.driver_timeout_s is None:
             return _driver_timeout_s(self.modality, FreshnessConfig())
         return self.driver_timeout_s
 
 
 def _driver_timeout_s(modality: Modality, freshness: FreshnessConfig) -> float:
-    """What is held until replaced has no driver that could fall silent."""
+    """A modality whose embeddings are held until replaced has no driver time-out."""
     held = math.isinf(freshness.hold_s.get(modality, 0.0))
     return math.inf if held else freshness.min_timeout_s
