@@ -151,7 +151,7 @@ class EncoderRuntime:
     @property
     def queue_depth(self) -> int:
         """How many messages may wait."""
-        return self.settings.queue_depth if self.streams else 1
+        return (self.settings.queue_depth or 50) if self.streams else 1
 
     # To fusion
 
