@@ -1,39 +1,50 @@
-"""One exception tree. Every message says what was wrong, where, and what to do about it."""
+"""One exception tree. Every message names the problem, its place, and what to do about it."""
 
 from __future__ import annotations
 
+FAILED, REFUSED = 1, 2
+"""Exit statuses. After FAILED a restart may help; after REFUSED only other input files or arguments do."""
+
 
 class OmniBindError(Exception):
-    """Anything this package refuses. The command line prints it as one line and exits 2."""
+    """Base of all errors of this package. The command line prints one line and exits with `status`."""
+
+    status = FAILED
 
 
 class BadMessage(OmniBindError):
-    """One message (or one embedding) cannot be used. It is counted and dropped; the node lives on."""
+    """A message or an embedding cannot be used. It is counted and dropped; the process continues."""
 
 
 class BadRecording(OmniBindError):
     """A recording file cannot be read."""
 
+    status = REFUSED
+
 
 class ConfigError(OmniBindError):
-    """A robot file, recipe, parameter or command line is wrong. Nothing starts half-configured."""
+    """A robot file, recipe, parameter or command line is invalid. Nothing starts."""
+
+    status = REFUSED
 
 
 class BundleError(OmniBindError):
-    """A bundle is incomplete, damaged, or made for something else. It is loaded whole or not at all."""
+    """A bundle is incomplete, damaged, or does not fit. It is loaded completely or not at all."""
+
+    status = REFUSED
 
 
 class SpaceMismatch(BundleError):
-    """Two embeddings, or an embedding and a label bank, live in different spaces and cannot be compared."""
+    """Two embeddings, or an embedding and a label bank, are of different spaces and cannot be compared."""
 
 
 class BackendError(OmniBindError):
-    """An inference backend is missing or failed to load or run a model."""
+    """An inference backend is missing, or failed to load or run a model."""
 
 
 class TrainingError(OmniBindError):
-    """Training cannot go on: a loss that is no number, a full disk. What was reached before is kept."""
+    """Training cannot continue, e.g. because of a NaN loss or a full disk. Earlier results are kept."""
 
 
 class TransportError(OmniBindError):
-    """The network session cannot be opened or used. It may pass: the command line exits 1."""
+    """The network session cannot be opened or used."""

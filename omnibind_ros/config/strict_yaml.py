@@ -2,9 +2,9 @@
 
     robot.yaml, line 12: sensors.microphone.modalty: unknown key; did you mean 'modality'?
 
-Files follow the YAML 1.2 core schema: `1e-3` is a number, `on`, `no` and `2025-01-31` are strings (in PyYAML's
-own schema, YAML 1.1, they are a string, two booleans and a date). Duplicate keys are refused. A pydantic model
-then validates the values strictly: a string is not accepted as a number.
+Files follow the YAML 1.2 core schema: `1e-3` is a number, `on`, `no` and `2025-01-31` are strings (in
+PyYAML's own schema, YAML 1.1, they are a string, two booleans and a date). Duplicate keys are refused. A
+pydantic model then validates the values strictly: a string is not accepted as a number.
 """
 
 from __future__ import annotations
