@@ -1,4 +1,4 @@
-"""`omnibind up`: a whole robot, from one file."""
+"""`omnibind up`: all processes of a robot, from one robot file."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from omnibind_ros.transport.zenoh.watch import watch
 
 def up(
     robot_file: Annotated[
-        str, Argument(metavar="ROBOT", help="Robot file: a path, or a name as in config/.")
+        str, Argument(metavar="ROBOT", help="Robot file: a path, or the name of a file in config/.")
     ] = "robot",
-    plain: Annotated[bool, Option("--plain", help="Lines instead of the live table.")] = False,
+    plain: Annotated[bool, Option("--plain", help="Print lines instead of the live table.")] = False,
     domain: options.Domain = None,
     connect: options.Connect = None,
     listen: options.Listen = None,
     zenoh_config: options.ZenohConfig = None,
 ) -> None:
-    """Start fusion and all encoders of a robot, restart what crashes, and show what it recognises.
+    """Start fusion and all encoders of a robot, restart them after a crash, and show the live table.
 
-    Each is a process of its own. Ctrl-C or SIGTERM ends them all.
+    Each is a process of its own. Ctrl-C or SIGTERM ends all of them.
     """
     file = find_config(robot_file)
     robot = load_robot(file)
@@ -47,7 +47,7 @@ def up(
         Screen(Console(), f"{file.stem} · bundle {bundle.name}", plain=plain) as screen,
     ):
         view = watch(node)
-        supervisor = Supervisor(programs(robot, file), screen.hear, environment)
+        supervisor = Supervisor(programs(robot, file, bundle.folder), screen.hear, environment)
         supervisor.start()
         try:
             while not stop.wait(0.05) and not supervisor.idle:
@@ -59,24 +59,29 @@ def up(
         raise ConfigError(f"{file}: refused by {', '.join(supervisor.refused)}; see above")
 
 
-def programs(robot: RobotConfig, file: Path) -> list[Program]:
-    """The processes of a robot, fusion first."""
+def programs(robot: RobotConfig, file: Path, bundle: Path) -> list[Program]:
+    """The processes of a robot, fusion first.
+
+    Args:
+        file, bundle: the robot file and the folder of its bundle.
+    """
     encoders = [
         Program(
             f"encoder_{name}",
             omnibind("encoder", "--robot", file, "--sensor", name),
             sensor.respawn,
             sensor.respawn_delay_s,
+            depends_on=(file, bundle),
         )
         for name, sensor in robot.sensors.items()
     ]
-    return [Program("fusion", omnibind("fusion", "--robot", file)), *encoders]
+    return [Program("fusion", omnibind("fusion", "--robot", file), depends_on=(file, bundle)), *encoders]
 
 
 def _environment(
     domain: int | None, connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None
 ) -> dict[str, str]:
-    """The network options as variables, which every command understands."""
+    """The network options as environment variables, which every command reads."""
     given = {
         "ROS_DOMAIN_ID": domain,
         "OMNIBIND_CONNECT": " ".join(connect or ()),

@@ -1,4 +1,4 @@
-"""`omnibind up`: mistakes are refused before anything starts, and nothing is left behind."""
+"""`omnibind up`: mistakes are refused before anything starts, repaired ones are noticed, no process is left."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from bundles import write_stub_bundle
+from transport_support import wait_until
 
 from omnibind_ros.cli import main as command_line
 
@@ -84,17 +87,27 @@ def test_a_missing_robot_file_is_one_line(
     assert "no configuration file 'robto'" in refused(monkeypatch, capsys, "robto")
 
 
-def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> None:
+@contextmanager
+def running(robot: Path, free_hub: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
         env={**os.environ, "OMNIBIND_HUB": free_hub, "ROS_DOMAIN_ID": "43"},
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
     try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+
+
+def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> None:
+    with running(robot, free_hub) as process:
+        assert process.stdout
         missing = {"front_camera", "answer: none, no live sensor"}
         for line in process.stdout:
             missing = {said for said in missing if said not in line}
@@ -105,11 +118,25 @@ def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> 
         assert len(children) == 2
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.wait()
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_an_encoder_that_refused_its_configuration_starts_when_the_robot_file_is_corrected(
+    robot: Path, free_hub: str
+) -> None:
+    right = robot.read_text()
+    robot.write_text(right + "    message_type: std_msgs/msg/String\n")
+    with running(robot, free_hub) as process:
+        assert process.stdout
+        told = iter(process.stdout)
+        assert any("encoder_front_camera" in line and "refused its configuration" in line for line in told)
+        corrected = robot.with_name("corrected.yaml")
+        corrected.write_text(right)
+        corrected.replace(robot)
+        wait_until(lambda: len(_children(process.pid)) == 2, "the encoder runs")
+        assert any("front_camera" in line and "driver" in line for line in told)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 def _children(pid: int) -> list[int]:
