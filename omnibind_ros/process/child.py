@@ -1,4 +1,4 @@
-"""A child process: its output line by line, its end, and no way for it to outlive us."""
+"""Child processes: their command lines, output, end, and that they never outlive this process."""
 
 from __future__ import annotations
 
@@ -12,41 +12,54 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 GRACE_S = 3.0
-"""How long a process may take to end after SIGTERM before it is killed."""
+"""Time that a process has to end after SIGTERM before it is killed."""
 
 _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
-# `-m` would search the current folder first, and import a stray typer.py or a checkout called omnibind_ros.
-# The package is looked for where ours is, and everything else as ever, but never in the current folder.
-_RUN_MAIN = (
-    f"import sys; sys.path = [{str(Path(__file__).parents[2])!r}, *filter(None, sys.path)]; "
-    "import omnibind_ros; del sys.path[0]; from {module} import main; main()"
-)
+# `python -m` and `python -c` search the current folder first, and would import a stray typer.py or a checkout
+# called omnibind_ros from it. A child searches where this process would, without the current folder.
+_NOT_FROM_HERE = "import sys; sys.path = [*filter(None, sys.path)]; "
+_IMPORT_US = f"sys.path.insert(0, {str(Path(__file__).parents[2])!r}); import omnibind_ros; del sys.path[0]; "
 
 OnLine = Callable[[str, str], None]
-"""Told of a line of output: the child's name and the line without its end. On a thread of the child's."""
+"""Called with the child's name and a line of its output, without the line's end, on a thread of the child."""
 
 
 def omnibind(*arguments: object) -> tuple[str, ...]:
-    """The command line of an `omnibind` command of this very package, run by this Python, in any folder."""
+    """The command line of an `omnibind` command of this very package, for any current folder."""
     return run_main("omnibind_ros.cli.main", *arguments)
 
 
 def run_main(module: str, *arguments: object) -> tuple[str, ...]:
-    """The command line of `module`'s `main()`, likewise."""
-    return (sys.executable, "-c", _RUN_MAIN.replace("{module}", module), *map(str, arguments))
+    """The command line that calls `main()` of a module of this very package, for any current folder."""
+    return run_code(f"{_IMPORT_US}from {module} import main; sys.exit(main())", *arguments)
+
+
+def run_code(code: str, *arguments: object) -> tuple[str, ...]:
+    """The command line that runs Python code, which imports nothing from the current folder."""
+    return (sys.executable, "-c", _NOT_FROM_HERE + code, *map(str, arguments))
+
+
+def bound_to_us(command: Sequence[str]) -> list[str]:
+    """The command line of the same process, which the kernel kills when the thread that starts it ends.
+
+    Only on Linux; unchanged elsewhere.
+    """
+    if sys.platform != "linux":
+        return list(command)
+    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]
 
 
 class Child:
-    """A started process. Its stdout and stderr come as lines; Ctrl-C in our terminal does not reach it.
+    """A started process. Its stdout and stderr are read by line; Ctrl-C in our terminal does not reach it.
 
-    On Linux the kernel kills it when the thread that made it ends, however that happens.
+    On Linux the kernel kills it when the thread that started it ends, for whatever reason.
 
     Args:
-        name: what it is called in log lines.
+        name: its name in log lines.
         command: program and arguments.
-        on_line: told of every line it prints.
-        on_end: called once when it has ended and all of its lines were told.
+        on_line: called with every line that it prints.
+        on_end: called once, when it has ended and all of its lines are read.
         environment: variables to set in addition to ours.
     """
 
@@ -62,14 +75,14 @@ class Child:
         self._on_line = on_line
         self._on_end = on_end
         self._process = subprocess.Popen(
-            _bound_to_us(command),
+            bound_to_us(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
             text=True,
             errors="replace",
-            # Else Ctrl-C reaches it first, and our SIGTERM then counts as the second, forceful signal.
+            # Otherwise Ctrl-C reaches it first, and our SIGTERM counts as the second signal, which kills.
             start_new_session=True,
         )
         threading.Thread(target=self._read, name=f"output of {name}", daemon=True).start()
@@ -88,11 +101,11 @@ class Child:
         return self.returncode is None
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM)."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it (SIGKILL)."""
+        """Send SIGKILL."""
         self._process.kill()
 
     def wait(self, timeout_s: float | None = None) -> int | None:
@@ -111,7 +124,7 @@ class Child:
 
 
 def stop_all(children: Iterable[Child], grace_s: float = GRACE_S) -> None:
-    """End processes together: SIGTERM to all, then SIGKILL to those that still run after `grace_s`."""
+    """End several processes: SIGTERM to all, then SIGKILL to those that still run after `grace_s`."""
     running = [child for child in children if child.runs]
     for child in running:
         child.terminate()
@@ -130,9 +143,3 @@ def ending(returncode: int) -> str:
         return f"killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"killed by signal {-returncode}"
-
-
-def _bound_to_us(command: Sequence[str]) -> list[str]:
-    if sys.platform != "linux":
-        return list(command)
-    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]

@@ -1,4 +1,4 @@
-"""`omnibind up`: mistakes are refused before anything starts, repaired ones are noticed, no process is left."""
+"""`omnibind up`: mistakes are refused before anything starts, corrections noticed, no process left."""
 
 from __future__ import annotations
 
