@@ -1,7 +1,7 @@
 """One contender of the benchmark in a process of its own, so that memory and cold start are its own as well.
 
 The argument is a `Contender` as JSON. The process opens the encoder, embeds the first input and reports it,
-then runs as many inferences as each line on stdin requests and answers with a line of JSON. It ends with stdin.
+then runs as many inferences as each line on stdin requests and answers with a line of JSON.
 """
 
 from __future__ import annotations
@@ -51,13 +51,10 @@ def open_contender(contender: Contender) -> Embed:
     if contender.kind.startswith("torch"):
         return _open_torch(contender)
     from omnibind_ros.bundle.loading import Bundle
+    from omnibind_ros.engines.engine import EngineOptions
 
-    engine = Bundle.load(contender.bundle).load_encoder(
-        contender.modality,
-        precision=contender.precision,
-        backend=contender.kind,
-        threads=contender.threads,
-    )
+    options = EngineOptions(contender.kind, contender.precision, contender.threads)
+    engine = Bundle.load(contender.bundle).load_encoder(contender.modality, options)
     name = engine.inputs[0].name
     return lambda one: np.asarray(engine.run({name: one})["embedding"][0])
 

@@ -13,7 +13,7 @@ import time
 import pytest
 from strays import write_strays
 
-from omnibind_ros.engines.engine import load_engine
+from omnibind_ros.engines.engine import EngineOptions, load_engine
 from omnibind_ros.engines.tensorrt.plan import PlanOptions
 from omnibind_ros.engines.tensorrt.plan_build import PlanBuild, worker_command
 from omnibind_ros.errors import BackendError
@@ -42,7 +42,7 @@ def test_a_worker_builds_tells_and_ends(robot, model):
     plan = build.wait(told.append)
     assert plan.is_file()
     assert told[-1].percent == 99
-    assert load_engine(model, backend="tensorrt").backend.startswith("tensorrt")
+    assert load_engine(model, EngineOptions("tensorrt")).backend.startswith("tensorrt")
     assert PlanBuild(model, OPTIONS).wait() == plan
     assert robot.builds == ["image.fp32.onnx"], "what is there is not built again"
     build.close()
