@@ -176,7 +176,7 @@ class Manifest(StrictModel):
     provenance: Provenance = Provenance()
 
     def files(self) -> list[BundleFile]:
-        """Every file of the bundle but the manifest."""
+        """All files of the bundle except the manifest."""
         encoders: list[BundleFile] = [
             file for entry in self.encoders.values() for file in entry.precisions.values()
         ]

@@ -113,7 +113,7 @@ def from_parameters(model: type[M], values: Mapping[str, Any]) -> M:
 
 
 class _Parameters(Document):
-    """Values that have no line in a file."""
+    """Values that are not in a file."""
 
     def error(self, key_path: KeyPath, problem: str) -> ConfigError:
         missing = problem.startswith("this key is missing")

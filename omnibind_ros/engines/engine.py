@@ -79,11 +79,11 @@ DEFAULT_OPTIONS = EngineOptions()
 
 
 class Engine(Protocol):
-    """A loaded model with fixed, pre-allocated buffers. One thread at a time may use it."""
+    """A loaded model with pre-allocated buffers. Only one thread at a time may use it."""
 
     @property
     def backend(self) -> str:
-        """What runs it, for logs and diagnostics, e.g. `onnxruntime 1.20 CPU, 1 thread`."""
+        """Name for logs and diagnostics, e.g. `onnxruntime 1.20 CPU, 1 thread`."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]: ...
@@ -95,20 +95,20 @@ class Engine(Protocol):
         """Run the model once.
 
         Args:
-            inputs: one array of exactly the shape and dtype of each of `self.inputs`; copied, not kept.
+            inputs: an array with the exact shape and dtype of each of `self.inputs`; copied.
 
         Returns:
-            The outputs by name, in buffers that the next `run` overwrites: copy what you keep.
+            The outputs by name, in buffers that the next `run` overwrites.
 
         Raises:
-            BackendError: missing, unknown or ill-formed input, or the backend failed.
+            BackendError: an input is missing, unknown or malformed, or the backend failed.
         """
 
     def warm_up(self) -> None:
-        """Run once on zeros, so that the first sample is not the slow one."""
+        """Run once on zeros, because the first run is slow."""
 
     def close(self) -> None:
-        """Free the model; the engine cannot be used any more."""
+        """Free the model; the engine cannot be used afterwards."""
 
 
 def load_engine(
@@ -136,10 +136,10 @@ def load_engine(
 
 
 def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse what a model does not take; every backend calls this.
+    """Check the inputs of a model; every backend calls this.
 
     Raises:
-        BackendError: names the input, what it needs and what it got.
+        BackendError: names the input, the expected and the actual shape and dtype.
     """
     for spec in specs:
         array = inputs.get(spec.name)

@@ -205,7 +205,7 @@ def test_never_building(robot, bundle_folder):
     engine, upgrade = open_engine(bundle_folder, build="never")
     assert engine.backend.startswith("onnxruntime")
     assert upgrade is None
-    with pytest.raises(BackendError, match=r"no TensorRT plan of image.fp32 .*`omnibind build` builds it"):
+    with pytest.raises(BackendError, match=r"no TensorRT plan of image.fp32 .*run `omnibind build`"):
         open_engine(bundle_folder, "tensorrt", build="never")
 
 

@@ -41,10 +41,10 @@ class PlanBuild:
 
     @property
     def status(self) -> str:
-        """For people, e.g. `43 % (Building engine), 35 s`."""
+        """Progress and elapsed time as text, e.g. `43 % (Building engine), 35 s`."""
         phase, percent = self.progress
-        how_far = phase if percent is None else f"{percent} % ({phase})"
-        return f"{how_far}, {monotonic() - self._begun:.0f} s"
+        progress = phase if percent is None else f"{percent} % ({phase})"
+        return f"{progress}, {monotonic() - self._begun:.0f} s"
 
     def wait(self, report: Callable[[BuildProgress], None] = lambda progress: None) -> Path:
         """Wait for the plan.

@@ -215,7 +215,7 @@ def test_pictures_go_in_as_bytes(any_robot, tmp_path, tiny):
 
 def test_no_plan_yet(robot, model):
     with pytest.raises(
-        PlanMissing, match=r"no TensorRT plan of image.fp32 for Orin .* yet; `omnibind build`"
+        PlanMissing, match=r"no TensorRT plan of image.fp32 for Orin .* yet; run `omnibind build`"
     ):
         load_engine(model, EngineOptions("tensorrt"))
 
@@ -231,7 +231,7 @@ def test_auto_runs_on_onnx_runtime_until_there_is_a_plan(robot, model, caplog):
 
 def test_no_gpu(robot, model, caplog):
     robot.become("10.3", count=0)
-    with pytest.raises(BackendError, match=r"no GPU that CUDA could use: .*no CUDA-capable device"):
+    with pytest.raises(BackendError, match=r"no usable GPU: .*no CUDA-capable device"):
         load_engine(model, EngineOptions("tensorrt"))
     with caplog.at_level("INFO"):
         assert load_engine(model).backend.startswith("onnxruntime")
@@ -247,7 +247,9 @@ def test_no_pycuda(robot, model, monkeypatch):
 
 def test_an_old_tensorrt(robot, model):
     robot.tensorrt.__version__ = "8.5.2"
-    with pytest.raises(BackendError, match=r"TensorRT 8.5.2 is too old; 8.6 \(JetPack 6.0\) or newer"):
+    with pytest.raises(
+        BackendError, match=r"TensorRT 8.5.2 is too old; install 8.6 \(JetPack 6.0\) or newer"
+    ):
         load_engine(model, EngineOptions("tensorrt"))
 
 
@@ -271,7 +273,7 @@ def test_a_plan_that_tensorrt_refuses_is_forgotten(robot, model):
     robot.tensorrt.__version__ = "10.3.0"
     robot.gpu.capability = (8, 6)  # the stand-in's own check, behind the cache's
     with pytest.raises(
-        PlanMissing, match=r"refuses the plan of image.fp32: .*incompatible device; `omnibind build`"
+        PlanMissing, match=r"refuses the plan of image.fp32: .*incompatible device; run `omnibind build`"
     ):
         load_engine(model, EngineOptions("tensorrt"))
     assert not plan.exists()
@@ -303,7 +305,7 @@ def test_too_little_gpu_memory_to_run(robot, model):
 
 def test_too_little_gpu_memory_for_a_context(robot, model):
     robot.become("10.3", total=1)
-    with pytest.raises(BackendError, match=r"CUDA on Orin gives no context: .*out of memory"):
+    with pytest.raises(BackendError, match=r"CUDA on Orin cannot create a context: .*out of memory"):
         build_plan(model, PlanOptions())
 
 
