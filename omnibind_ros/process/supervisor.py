@@ -109,12 +109,6 @@ class Supervisor:
         self._thread.join()
 
     @property
-    def pids(self) -> dict[str, int]:
-        """Process ids of the running programs, by name."""
-        children = [kept.child for kept in self._kept]
-        return {child.name: child.pid for child in children if child is not None and child.runs}
-
-    @property
     def idle(self) -> bool:
         """No program runs, and none will be restarted."""
         return all(kept.given_up for kept in self._kept)
