@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from omnibind_ros.config.robot import RobotConfig, load_robot
 from omnibind_ros.config.strict_yaml import Document, KeyPath
 from omnibind_ros.errors import ConfigError
+from omnibind_ros.transport.protocol import Transport
 from omnibind_ros.transport.zenoh.session import Network
 
 # The network. The environment variables are for child processes of `omnibind up`.
@@ -59,6 +61,36 @@ DataRoot = Annotated[
 ]
 
 
+@contextmanager
+def transport(
+    ros: bool,
+    name: str,
+    namespace: str | None,
+    domain: int | None,
+    connect: list[str] | None,
+    listen: list[str] | None,
+    zenoh_config: Path | None,
+) -> Iterator[Transport]:
+    """A node of that name in the graph of the robot.
+
+    Raises:
+        ConfigError: `ros` without a sourced ROS 2, or an address is not a Zenoh endpoint.
+        TransportError: the network cannot be reached.
+    """
+    network = zenoh_network(connect, listen, zenoh_config)
+    if ros:
+        require_ros2()
+        from omnibind_ros.transport.ros.session import ros_transport  # only where there is ROS 2
+
+        with ros_transport(name, namespace or "", domain) as found:
+            yield found
+    else:
+        from omnibind_ros.transport.zenoh.node import Node  # only where there is none
+
+        with Node(name, namespace or "", domain, network) as node:
+            yield node
+
+
 def require_ros2() -> None:
     """Check that `--ros` can be used.
 
@@ -66,10 +98,10 @@ def require_ros2() -> None:
         ConfigError: ROS 2 is not sourced.
     """
     if find_spec("rclpy") is None:
-        raise ConfigError("--ros needs ROS 2: source /opt/ros/<distro>/setup.bash first (no module 'rclpy')")
+        raise ConfigError("--ros needs ROS 2 (no module 'rclpy'): first source /opt/ros/<distro>/setup.bash")
 
 
-def network(connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None) -> Network:
+def zenoh_network(connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None) -> Network:
     """The network options as a configuration.
 
     Raises:

@@ -13,12 +13,11 @@ from omnibind_ros.cli import options
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
 from omnibind_ros.errors import ConfigError
+from omnibind_ros.monitor.monitor import Monitor
 from omnibind_ros.monitor.table import Screen
 from omnibind_ros.process.child import omnibind
 from omnibind_ros.process.signals import stop_on_signals
 from omnibind_ros.process.supervisor import Program, Supervisor
-from omnibind_ros.transport.zenoh.node import Node
-from omnibind_ros.transport.zenoh.watch import watch
 
 
 def up(
@@ -39,22 +38,23 @@ def up(
     robot = load_robot(file)
     bundle = Bundle.load(robot.bundle)
     check_modalities(robot, bundle.modalities, bundle.name)
-    network = options.network(connect, listen, zenoh_config)
     environment = _environment(domain, connect, listen, zenoh_config)
     with (
         stop_on_signals() as stop,
-        Node("supervisor", robot.namespace, domain, network) as node,
+        options.transport(
+            False, "supervisor", robot.namespace, domain, connect, listen, zenoh_config
+        ) as transport,
         Screen(Console(), f"{file.stem} · bundle {bundle.name}", plain=plain) as screen,
     ):
-        view = watch(node)
-        supervisor = Supervisor(programs(robot, file, bundle.folder), screen.hear, environment)
+        monitor = Monitor(transport)
+        supervisor = Supervisor(programs(robot, file, bundle.folder), screen.add_line, environment)
         supervisor.start()
         try:
             while not stop.wait(0.05) and not supervisor.idle:
-                screen.show(view.picture())
+                screen.show(monitor.snapshot())
         finally:
             supervisor.stop()
-            screen.show(view.picture())
+            screen.show(monitor.snapshot())
     if supervisor.refused:
         raise ConfigError(f"{file}: refused by {', '.join(supervisor.refused)}; see above")
 

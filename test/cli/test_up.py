@@ -91,7 +91,7 @@ def test_a_missing_robot_file_is_one_line(
 def running(robot: Path, free_hub: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
-        env={**os.environ, "OMNIBIND_HUB": free_hub, "ROS_DOMAIN_ID": "43"},
+        env={**os.environ, "OMNIBIND_ROUTER": free_hub, "ROS_DOMAIN_ID": "43"},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -1,6 +1,6 @@
 """Runs a node in its process until SIGINT or SIGTERM, then closes it while the graph can still be told.
 
-rclpy's own signal handlers would shut the context down first, and the node could not publish any more.
+rclpy's own signal handlers would end the context first, and the node could publish no goodbye any more.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ from omnibind_ros.errors import REFUSED
 from omnibind_ros.process.signals import stop_on_signals
 from omnibind_ros.transport.ros.robot_node import RobotNode
 
-# Ctrl-C reaches a launched node from the terminal, and from the launcher once more.
-_SAME_WISH_S = 1.0
-
 
 def spin(make_node: Callable[[], RobotNode]) -> None:
     """Make the node, run its callbacks one after the other, and close it.
@@ -38,7 +35,7 @@ def spin(make_node: Callable[[], RobotNode]) -> None:
         secured = os.environ.get("ROS_SECURITY_ENABLE") == "true"
         hint = "; ROS_SECURITY_ENABLE is set: check ROS_SECURITY_KEYSTORE and the enclave" if secured else ""
         _refuse(error, hint)
-    with stop_on_signals(_SAME_WISH_S) as stop:
+    with stop_on_signals() as stop:
         try:
             node = make_node()
         except (ParameterException, NameValidationException) as error:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from encoding import encode_raw
 
 torch = pytest.importorskip("torch")
 
@@ -57,7 +58,7 @@ def test_an_exported_encoder_gives_what_the_student_gives(written, modality):
     bundle, students, _, _ = written
     encoder = SensorEncoder.open(bundle, "mine", modality)
     raw = simulated_recordings(RECIPE, modality)[3].load()
-    embedding = encoder.encode_raw(raw)
+    embedding = encode_raw(encoder, raw)
     with torch.no_grad():
         expected, evidence = students[modality](torch.from_numpy(make_preprocessor(modality).prepare(raw)))
     np.testing.assert_allclose(embedding.vector, expected[0].numpy(), atol=1e-5)
@@ -70,7 +71,7 @@ def test_exported_fusion_gives_what_the_model_gives(written):
     labels = LabelBank.from_npz(bundle.labels_path.read_bytes())
     np.testing.assert_allclose(labels.class_centres, centres, atol=1e-6)
     live = [
-        SensorEncoder.open(bundle, m, m).encode_raw(simulated_recordings(RECIPE, m)[5].load())
+        encode_raw(SensorEncoder.open(bundle, m, m), simulated_recordings(RECIPE, m)[5].load())
         for m in MODALITIES
     ]
     entry = bundle.manifest.fusion
@@ -201,7 +202,7 @@ def test_a_modality_of_ones_own_goes_to_the_robot_with_its_constants(tmp_path):
         for row, stamp in zip(rows, stamps.tolist(), strict=True)
         for embedding in encoder.feed(_joint_state(row, stamp), stamp)
     ]
-    np.testing.assert_allclose(live.vector, encoder.encode_raw(rows).vector, atol=1e-4)
+    np.testing.assert_allclose(live.vector, encode_raw(encoder, rows).vector, atol=1e-4)
     assert (live.modality, live.stamp) == ("wrist_imu", stamps[-1])
 
 

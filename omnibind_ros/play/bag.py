@@ -1,7 +1,7 @@
 """ROS 2 bags (.mcap, .db3, or their folder) played at their real time, messages passed on to the byte.
 
-A bag holds CDR already, which is what goes over the wire: nothing is decoded. Types that only the bag knows
-are learnt from the definitions it carries.
+A bag holds CDR, which is what transports carry: nothing is decoded. Types that only the bag defines are taken
+from the definitions it carries.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from omnibind_ros.errors import BadRecording, ConfigError
 from omnibind_ros.messages.cdr import type_hash
 from omnibind_ros.messages.type_store import type_store
 from omnibind_ros.names import nearest
-from omnibind_ros.transport.zenoh.node import Node
-from omnibind_ros.transport.zenoh.publisher import Publisher
-from omnibind_ros.transport.zenoh.qos import Durability, Qos, Reliability
+from omnibind_ros.transport.protocol import Publisher, Transport
+from omnibind_ros.transport.qos import Durability, Qos, Reliability
 
 _SUFFIXES = (".mcap", ".db3", ".bag")
 _DISCOVERY_S = 0.5
@@ -35,7 +34,7 @@ def is_bag(source: str) -> bool:
 
 
 def play_bag(
-    node: Node,
+    transport: Transport,
     path: Path,
     stop: threading.Event,
     *,
@@ -57,7 +56,7 @@ def play_bag(
     with _opened(path) as reader:
         connections = _chosen(reader.connections, topic, path)
         _learn_types(reader, connections, path)
-        publishers = {c.id: node.publisher(c.topic, c.msgtype, _offered_qos(c)) for c in connections}
+        publishers = {c.id: transport.publisher(c.topic, c.msgtype, _offered_qos(c)) for c in connections}
         _wait_for_subscribers(publishers.values())
         while not stop.is_set():
             _play_once(reader, connections, publishers, stop, rate)
@@ -140,7 +139,7 @@ def _offered_qos(connection: Connection) -> Qos:
 
 
 def _wait_for_subscribers(publishers: Iterable[Publisher]) -> None:
-    """So that the first messages reach those who are there already; not long, for nobody may be."""
+    """Give subscribers that are there already a moment to be found, so that they get the first messages."""
     deadline = time.monotonic() + _DISCOVERY_S
     for publisher in publishers:
         publisher.wait_for_subscriber(max(0.0, deadline - time.monotonic()))
