@@ -18,20 +18,20 @@ import time
 from typing import Any
 
 import numpy as np
+from omnibind_ros.transport.ros.types import TYPES
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from vision_msgs.msg import Classification
 
+from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.fusion.open_hub import open_label_bank
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.messages.stamps import stamp_of
 from omnibind_ros.messages.topics import RECOGNITION, embedding_topic
 from omnibind_ros.transport.ros.qos import embedding_qos
 from omnibind_ros.transport.ros.session import ros_node
-from omnibind_ros.transport.ros.types import TYPES
 from omnibind_ros.types import Embedding
 
 SENSORS = {
@@ -83,7 +83,7 @@ class Bench:
         self._interval = interval_s
         bundle = Bundle.load("digits")
         self._space = bundle.space.tag
-        self._centres = open_label_bank(bundle).class_centres
+        self._centres = LabelBank.load(bundle.labels_path).class_centres
         self._rng = np.random.default_rng(0)
 
     def measure(self, sensors: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""One exception tree. Every message names the problem, its place, and what to do about it."""
+"""One exception tree. Every message is one line: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class OmniBindError(Exception):
 
 
 class BadMessage(OmniBindError):
-    """A message or an embedding cannot be used. It is counted and dropped; the process continues."""
+    """One message or embedding cannot be used. It is counted and dropped; the process continues."""
 
 
 class BadRecording(OmniBindError):
@@ -29,13 +29,13 @@ class ConfigError(OmniBindError):
 
 
 class BundleError(OmniBindError):
-    """A bundle is incomplete, damaged, or does not fit. It is loaded completely or not at all."""
+    """A bundle is incomplete, damaged, or does not fit together. It is loaded whole or not at all."""
 
     status = REFUSED
 
 
 class SpaceMismatch(BundleError):
-    """Two embeddings, or an embedding and a label bank, are of different spaces and cannot be compared."""
+    """Embeddings or label banks of different spaces cannot be compared."""
 
 
 class BackendError(OmniBindError):
@@ -43,7 +43,7 @@ class BackendError(OmniBindError):
 
 
 class TrainingError(OmniBindError):
-    """Training cannot continue, e.g. because of a NaN loss or a full disk. Earlier results are kept."""
+    """Training cannot continue (a loss that is not finite, a full disk). Checkpoints are kept."""
 
 
 class TransportError(OmniBindError):

@@ -22,7 +22,7 @@ ROBOT_MODELS = (
     robot.RobotConfig,
     robot.SensorConfig,
     robot.FusionConfig,
-    robot.FreshnessConfig,
+    robot.Freshness,
     robot.EncodersConfig,
 )
 

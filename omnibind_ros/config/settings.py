@@ -13,7 +13,7 @@ from pydantic import Field
 
 from omnibind_ros.config.robot import (
     EncodersConfig,
-    FreshnessConfig,
+    Freshness,
     FusionConfig,
     PositiveOrEndless,
     RobotConfig,
@@ -65,11 +65,10 @@ class EncoderSettings(SensorInput, EncodersConfig):
     def effective_driver_timeout_s(self) -> float:
         """How long a driver may be silent, s; the modality's default if `driver_timeout_s` is null."""
         if self.driver_timeout_s is None:
-            return _driver_timeout_s(self.modality, FreshnessConfig())
+            return _driver_timeout_s(self.modality, Freshness())
         return self.driver_timeout_s
 
 
-def _driver_timeout_s(modality: Modality, freshness: FreshnessConfig) -> float:
-    """A modality whose embeddings are held until replaced has no driver time-out."""
-    held = math.isinf(freshness.hold_s.get(modality, 0.0))
-    return math.inf if held else freshness.min_timeout_s
+def _driver_timeout_s(modality: Modality, freshness: Freshness) -> float:
+    """Silence of the driver ends no embedding that is held."""
+    return math.inf if modality in freshness.hold_s else freshness.min_timeout_s

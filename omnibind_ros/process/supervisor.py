@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from omnibind_ros.errors import REFUSED
-from omnibind_ros.process.child import GRACE_S, Child, OnLine, ending, stop_all
+from omnibind_ros.process.child import GRACE_S, Child, OnLine, Spawn, ending, execute, stop_all
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Supervisor:
         healthy_s: the back-off of a program is reset after it ran for this long.
         longest_s: the longest back-off.
         poll_s: period of the checks whether the configuration of a refused program has changed.
+        spawn: starts the programs' commands.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Supervisor:
         healthy_s: float = 10.0,
         longest_s: float = 30.0,
         poll_s: float = 1.0,
+        spawn: Spawn = execute,
     ) -> None:
         self._wake = threading.Event()
         self._stopping = False
@@ -89,7 +91,7 @@ class Supervisor:
             _Kept(
                 program,
                 Backoff(program.respawn_delay_s, longest_s, healthy_s),
-                partial(Child, program.name, program.command, on_line, self._wake.set, environment),
+                partial(Child, program.name, program.command, on_line, self._wake.set, environment, spawn),
                 on_line,
                 poll_s,
             )
@@ -107,6 +109,12 @@ class Supervisor:
         self._stopping = True
         self._wake.set()
         self._thread.join()
+
+    def send(self, number: int) -> None:
+        """Send a signal to all programs that run."""
+        for child in [kept.child for kept in self._kept]:
+            if child is not None:
+                child.send(number)
 
     @property
     def idle(self) -> bool:

@@ -11,12 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from bundles import write_stub_bundle
-from transport_support import wait_until
 
 from omnibind_ros.cli import main as command_line
+from omnibind_ros.cli.up import programs
+from omnibind_ros.config.robot import load_robot
 
 ROBOT = """\
 bundle: {bundle}
@@ -35,7 +37,7 @@ def robot(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def free_hub() -> str:
+def free_router() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"tcp/127.0.0.1:{probe.getsockname()[1]}"
@@ -88,10 +90,10 @@ def test_a_missing_robot_file_is_one_line(
 
 
 @contextmanager
-def running(robot: Path, free_hub: str) -> Iterator[subprocess.Popen[str]]:
+def running(robot: Path, router: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
-        env={**os.environ, "OMNIBIND_ROUTER": free_hub, "ROS_DOMAIN_ID": "43"},
+        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain", *options],
+        env={**os.environ, "OMNIBIND_ROUTER": router, "ROS_DOMAIN_ID": "43"},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -105,8 +107,11 @@ def running(robot: Path, free_hub: str) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
-def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> None:
-    with running(robot, free_hub) as process:
+@pytest.mark.parametrize("options", [(), ("--one-process",)])
+def test_a_robot_starts_and_leaves_nobody_behind(
+    robot: Path, free_router: str, options: tuple[str, ...]
+) -> None:
+    with running(robot, free_router, *options) as process:
         assert process.stdout
         missing = {"front_camera", "answer: none, no live sensor"}
         for line in process.stdout:
@@ -114,31 +119,64 @@ def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> 
             if not missing:
                 break
         assert not missing
-        children = _children(process.pid)
-        assert len(children) == 2
+        children = _descendants(process.pid)
+        assert len(children) == 3, "the fork server, fusion and the encoder"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
+def _descendants(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return [*children, *(further for child in children for further in _descendants(child))]
+
+
+def test_one_process_encodes_all_sensors(robot: Path) -> None:
+    robot.write_text(robot.read_text() + "  back_camera: {modality: image, topic: back/image}\n")
+    config, bundle = load_robot(robot), robot.parent / "stub"
+    assert [program.name for program in programs(config, robot, bundle)] == [
+        "fusion",
+        "encoder_front_camera",
+        "encoder_back_camera",
+    ]
+    _, encoders = programs(config, robot, bundle, one_process=True)
+    assert encoders.command[-4:] == ("--sensor", "front_camera", "--sensor", "back_camera")
+
+
+def test_a_hangup_changes_settings_of_what_runs(robot: Path, free_router: str) -> None:
+    """A mistake is one line and changes nothing; what needs a restart is named; the rest is applied."""
+    original = robot.read_text()
+    with running(robot, free_router) as process:
+        assert process.stdout
+        _read_until(process.stdout, "front_camera (image) is")
+        robot.write_text(original + "fusion: {rate_hz: fast}\n")
+        process.send_signal(signal.SIGHUP)
+        assert "rate_hz" in _read_until(process.stdout, "the settings stay as they are")
+        robot.write_text(original + "fusion: {threads: 2, muted_sensors: [front_camera]}\n")
+        process.send_signal(signal.SIGHUP)
+        _read_until(process.stdout, "front_camera (image) is muted", "restart it to change threads")
+
+
 def test_an_encoder_that_refused_its_configuration_starts_when_the_robot_file_is_corrected(
-    robot: Path, free_hub: str
+    robot: Path, free_router: str
 ) -> None:
     right = robot.read_text()
     robot.write_text(right + "    message_type: std_msgs/msg/String\n")
-    with running(robot, free_hub) as process:
+    with running(robot, free_router) as process:
         assert process.stdout
-        told = iter(process.stdout)
-        assert any("encoder_front_camera" in line and "refused its configuration" in line for line in told)
+        _read_until(process.stdout, "encoder_front_camera | refused its configuration")
         corrected = robot.with_name("corrected.yaml")
         corrected.write_text(right)
         corrected.replace(robot)
-        wait_until(lambda: len(_children(process.pid)) == 2, "the encoder runs")
-        assert any("front_camera" in line and "driver" in line for line in told)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        _read_until(process.stdout, "front_camera (image) is")
 
 
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+def _read_until(lines: TextIO, *wanted: str) -> str:
+    """Read lines until each of some texts has come; the last of them."""
+    missing = set(wanted)
+    for line in lines:
+        missing = {text for text in missing if text not in line}
+        if not missing:
+            return line
+    raise AssertionError(f"no line with {missing}")

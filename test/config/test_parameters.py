@@ -121,7 +121,7 @@ def test_ranges_and_defaults_are_those_of_the_class() -> None:
     assert (fusion["unknown_threshold"].minimum, fusion["unknown_threshold"].maximum) == (-1.0, 1.0)
     assert fusion["unknown_threshold"].default == -1.0
     assert fusion["muted_sensors"].default == ()
-    assert fusion["freshness.hold_s"].default == "{text: .inf}"
+    assert fusion["freshness.hold_s"].default == "{text: 30}"
     assert fusion["freshness.min_timeout_by_modality"].default == "{audio: 1.5, touch: 4}"
     encoder = {setting.name: setting for setting in settings_of(EncoderSettings)}
     assert encoder["sensor"].default == encoder["modality"].default == encoder["topic"].default == ""

@@ -300,7 +300,7 @@ def test_an_encoder_can_learn_patience_with_its_driver(robot: Robot) -> None:
     sent = int(robot.encoder_says("slow", bool)["messages"])
     robot.encoder_says("slow", lambda values: int(values["messages"]) > sent)
     camera.hangs.set()
-    robot.fusion_says("slow", lambda values: "said goodbye" in values["message"])
+    robot.fusion_says("slow", lambda values: "no valid input" in values["message"])
     robot.encoder_says("slow", lambda values: "driver is silent" in values["message"])
 
 

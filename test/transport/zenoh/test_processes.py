@@ -103,7 +103,7 @@ def test_the_encoder_tells_of_a_driver_that_hangs_or_goes(robot: Robot) -> None:
     robot.witness.until("idle", True, back)
 
     tell("driver goes", robot.witness.until("idle", False, camera.close()), 100)
-    robot.witness.report("fusion: idle", lambda values: "goodbye" in values["message"])
+    robot.witness.report("fusion: idle", lambda values: "no valid input" in values["message"])
     robot.witness.report("encoder_idle: idle", lambda values: "waits for a driver" in values["message"])
     back = time.monotonic()
     robot.camera("idle", 2)
