@@ -174,7 +174,7 @@ def _shown(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value is None else repr(value)
+    return "null" if value is None else repr(value)
 
 
 def _resolve(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[KeyPath, Any, Any]:

@@ -166,7 +166,7 @@ def test_nothing_given_is_null() -> None:
         ({"rate_hz": 0.0}, "rate_hz", "greater than 0"),
         ({"rate_hz": "quick"}, "rate_hz", "not 'quick'"),
         ({"rate_hz": True}, "rate_hz", "not True"),
-        ({"rate_hz": None}, "rate_hz", "not nothing"),
+        ({"rate_hz": None}, "rate_hz", "not null"),
         ({"threads": True}, "threads", "not True"),
         ({"rate_hz": math.nan}, "rate_hz", "nan"),
         ({"top_k": 1.5}, "top_k", "not 1.5"),
