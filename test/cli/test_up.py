@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import pytest
 from bundles import write_stub_bundle
@@ -172,7 +172,7 @@ def test_an_encoder_that_refused_its_configuration_starts_when_the_robot_file_is
         _read_until(process.stdout, "front_camera (image) is")
 
 
-def _read_until(lines: TextIO, *wanted: str) -> str:
+def _read_until(lines: IO[str], *wanted: str) -> str:
     """Read lines until each of some texts has come; the last of them."""
     missing = set(wanted)
     for line in lines:
