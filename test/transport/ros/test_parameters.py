@@ -131,8 +131,9 @@ def test_an_encoder_holds_still_but_for_its_patience(robot: Robot) -> None:
 def test_parameters_are_described(robot: Robot) -> None:
     rate = robot.describe("fusion", "rate_hz")
     assert rate.description == "minimum rate of recognitions, also when nothing changes"
-    assert rate.type == ParameterType.PARAMETER_DOUBLE
-    assert robot.describe("fusion", "muted_sensors").type == ParameterType.PARAMETER_STRING_ARRAY
+    if not HUMBLE:
+        assert rate.type == ParameterType.PARAMETER_DOUBLE
+        assert robot.describe("fusion", "muted_sensors").type == ParameterType.PARAMETER_STRING_ARRAY
     assert robot.describe("fusion", "freshness.hold_s").type == ParameterType.PARAMETER_STRING
     assert rate.additional_constraints == "at any time"
     assert (rate.floating_point_range[0].from_value, rate.floating_point_range[0].to_value) == (0.0, 1000.0)
