@@ -1,4 +1,4 @@
-"""Runs a node in its process until SIGINT or SIGTERM, then closes it while the graph can still be told.
+"""Runs a node in its process until SIGINT or SIGTERM, then closes it while it can still publish.
 
 rclpy's own signal handlers would end the context first, and the node could publish no goodbye any more.
 """
