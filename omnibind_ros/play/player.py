@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,8 @@ from omnibind_ros.modalities.definition import ModalityDefinition
 from omnibind_ros.modalities.frames import Frames
 from omnibind_ros.modalities.registry import find, having
 from omnibind_ros.names import nearest
+from omnibind_ros.transport.protocol import Transport
+from omnibind_ros.transport.qos import SENSOR_DATA
 from omnibind_ros.types import Modality
 
 T = TypeVar("T")
@@ -25,6 +28,28 @@ T = TypeVar("T")
 FAULTS = ("covered", "frozen")
 
 _TOO_LATE = 500_000_000
+
+
+def play(
+    transport: Transport,
+    topic: str,
+    modality: Modality,
+    samples: Iterable[Any],
+    stop: threading.Event,
+    *,
+    rate: float = 1.0,
+    fault: str | None = None,
+    seed: int | None = None,
+) -> None:
+    """Publish until the samples end or `stop` is set; see `play_samples`.
+
+    Raises:
+        ConfigError: a modality that cannot be played, or whose message package is not installed.
+    """
+    type_name, depth = raw_topic(modality)
+    publisher = transport.publisher(topic, type_name, replace(SENSOR_DATA, depth=depth))
+    publisher.wait_for_subscriber()
+    play_samples(publisher.publish, modality, samples, stop, rate=rate, fault=fault, seed=seed)
 
 
 def raw_topic(modality: Modality) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from omnibind_ros.transport.ros.types import TYPES
 from ros_robot import Robot, as_cdr
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
@@ -19,7 +20,6 @@ from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.modalities.audio.messages import audio_message
 from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.modalities.point_cloud.messages import cloud_message
-from omnibind_ros.transport.ros.types import TYPES
 from omnibind_ros.types import Embedding
 
 
