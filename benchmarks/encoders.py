@@ -24,36 +24,38 @@ import typer
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.messages.cdr import message_class
-from omnibind_ros.messages.types import MessageTypes
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.audio.messages import audio_message
 from omnibind_ros.modalities.event.events import Events
+from omnibind_ros.modalities.event.messages import event_message
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.point_cloud.messages import cloud_message
+from omnibind_ros.modalities.text.messages import text_message
+from omnibind_ros.modalities.touch.messages import touch_message
 
 cv2.setNumThreads(1)  # OpenCV would spread a resize over all cores
 
-TYPES = MessageTypes(message_class, to_bytes=lambda array: array)
 START = 1_700_000_000_000_000_000
 RNG = np.random.default_rng(0)
 
 
 def camera(encoding_scene: Scene) -> list[Any]:
     picture = cv2.resize(encoding_scene.sample("image"), (640, 480))
-    return [raw.image(TYPES, picture, START, "camera")]
+    return [image_message(picture, START, "camera")]
 
 
 def thermal(scene: Scene) -> list[Any]:
     picture = cv2.resize(scene.sample("thermal").astype(np.float32), (160, 120))
-    return [raw.image(TYPES, picture, START, "thermal")]
+    return [image_message(picture, START, "thermal")]
 
 
 def cloud(scene: Scene) -> list[Any]:
     points = scene.sample("point_cloud")
     many = np.repeat(points, 2000 // len(points) + 1, axis=0)[:2000]
-    return [raw.point_cloud(TYPES, many + RNG.normal(0, 1e-3, many.shape).astype(np.float32), START, "depth")]
+    return [cloud_message(many + RNG.normal(0, 1e-3, many.shape).astype(np.float32), START, "depth")]
 
 
 def text(scene: Scene) -> list[Any]:
-    return [raw.text(TYPES, scene.sample("text"))]
+    return [text_message(scene.sample("text"))]
 
 
 def sound(scene: Scene) -> list[Any]:
@@ -62,7 +64,7 @@ def sound(scene: Scene) -> list[Any]:
     pause = (RNG.standard_normal(9600) * 2e-4).astype(np.float32)
     stream = np.concatenate([pause, word, pause, word, pause, word, pause])
     return [
-        raw.audio_chunk(TYPES, stream[i : i + 800], START + i * 62_500, "mic")
+        audio_message(stream[i : i + 800], START + i * 62_500, "mic")
         for i in range(0, len(stream) - 800, 800)
     ]
 
@@ -75,7 +77,7 @@ def events(scene: Scene) -> list[Any]:
     for number, begin in enumerate(range(0, int(stream.t[-1]), 10_000_000)):
         part = stream.between(begin, begin + 10_000_000)
         first = int(part.t[0]) if len(part) else begin
-        packets.append(raw.event_packet(TYPES, part.shifted(START), START + first, "dvs", number))
+        packets.append(event_message(part.shifted(START), START + first, "dvs", number))
     return packets
 
 
@@ -83,7 +85,7 @@ def skin(scene: Scene) -> list[Any]:
     """Two strokes with rests between them, 120 frames a second."""
     stroke, rest = scene.sample("touch"), np.zeros((96, 16, 16), np.float32)
     frames = np.concatenate([rest, stroke, rest, stroke, rest])
-    return [raw.touch_frame(TYPES, f, START + i * 8_333_333, "skin") for i, f in enumerate(frames)]
+    return [touch_message(f, START + i * 8_333_333, "skin") for i, f in enumerate(frames)]
 
 
 MESSAGES: dict[str, Callable[[Scene], list[Any]]] = {

@@ -1,9 +1,8 @@
 """One candidate of a benchmark in a process of its own, so that memory and cold start can be measured.
 
-    python -m omnibind_ros.host.bench.candidate '{"kind": "onnxruntime", "precision": "fp32", ...}'
-
-The process opens the encoder, embeds the first input and answers with a line of JSON. Each line on its stdin
-is a number of inferences to run, which it answers with another line. It ends at the end of its stdin.
+The argument is a `Candidate` as JSON. The process opens the encoder, embeds the first input and answers with
+a line of JSON. Each line on its stdin is a number of inferences to run, which it answers with another line.
+It ends at the end of its stdin.
 """
 
 from __future__ import annotations
@@ -53,13 +52,10 @@ def open_candidate(candidate: Candidate) -> Embed:
     if candidate.kind.startswith("torch"):
         return _open_torch(candidate)
     from omnibind_ros.bundle.loading import Bundle
+    from omnibind_ros.engines.engine import EngineOptions
 
-    engine = Bundle.load(candidate.bundle).load_encoder(
-        candidate.modality,
-        precision=candidate.precision,
-        backend=candidate.kind,
-        threads=candidate.threads,
-    )
+    options = EngineOptions(candidate.kind, candidate.precision, candidate.threads)
+    engine = Bundle.load(candidate.bundle).load_encoder(candidate.modality, options)
     name = engine.inputs[0].name
     return lambda one: np.asarray(engine.run({name: one})["embedding"][0])
 
@@ -69,12 +65,13 @@ def _open_torch(candidate: Candidate) -> Embed:
 
     from omnibind_ros.bundle.loading import Bundle
     from omnibind_ros.host.models.student import Student
-    from omnibind_ros.host.training.student_plans import PLANS
+    from omnibind_ros.host.training.student_plans import usual_plan
 
     torch.set_num_threads(candidate.threads)
     bundle = Bundle.load(candidate.bundle)
     entry = bundle.manifest.encoders[candidate.modality]
-    student: Any = Student(entry.input.shape[1:], bundle.space.dim, PLANS[candidate.modality].student)
+    config = usual_plan(candidate.modality).student
+    student: Any = Student(entry.input.shape[1:], bundle.space.dim, config)
     weights = Path(candidate.run) / "final" / candidate.modality / "student.pt"
     student.load_state_dict(torch.load(weights, weights_only=True))
     student = student.eval()
@@ -114,7 +111,7 @@ def _peak_mb() -> float:
     return float("nan")
 
 
-def _main() -> None:
+def main() -> None:
     # Compilers and libraries print to stdout: answers get a copy of it, and stdout becomes stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -127,7 +124,3 @@ def _main() -> None:
         _serve(Candidate(**json.loads(sys.argv[1])), answer)
     except Exception as error:
         answer({"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]})
-
-
-if __name__ == "__main__":
-    _main()

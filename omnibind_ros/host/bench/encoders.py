@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,8 +24,9 @@ from omnibind_ros.errors import BackendError
 from omnibind_ros.host.bench.candidate import Candidate
 from omnibind_ros.host.bench.machine import Machine, environment
 from omnibind_ros.host.bench.results import NotMeasured, Result
-from omnibind_ros.host.data.scene import SIMULATORS
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.host.data.scene import simulator
+from omnibind_ros.modalities.registry import having, make_preprocessor
+from omnibind_ros.process.child import run_code, run_main
 
 _INPUTS = 16
 _TURN = 25  # inferences before the next candidate continues
@@ -121,10 +121,11 @@ def _inputs(bundle: Bundle, modality: str) -> np.ndarray[Any, np.dtype[Any]]:
     preprocessing = dict(model.preprocessing)
     kind = str(preprocessing.get("adaptor", modality))
     rng = np.random.default_rng(0)
-    if kind not in SIMULATORS:
+    if kind not in having("simulate"):
         return rng.normal(size=(_INPUTS, *model.input.shape)).astype(model.input.dtype)
-    adaptor = make_preprocessor(modality, preprocessing)
-    return np.stack([adaptor.prepare(SIMULATORS[kind](i % 10, rng)) for i in range(_INPUTS)])
+    preprocessor = make_preprocessor(modality, preprocessing)
+    simulate = simulator(kind)
+    return np.stack([preprocessor.prepare(simulate(i % 10, rng)) for i in range(_INPUTS)])
 
 
 def _name(candidate: Candidate) -> str:
@@ -134,7 +135,7 @@ def _name(candidate: Candidate) -> str:
 
 def _has_cuda() -> bool:
     """Checked in another process: importing torch takes seconds and hundreds of megabytes."""
-    command = [sys.executable, "-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"]
+    command = run_code("import torch; sys.exit(not torch.cuda.is_available())")
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
@@ -148,7 +149,7 @@ class _Process:
         self._peak_mb = float("nan")
         started = replace(candidate, started=time.monotonic())
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "omnibind_ros.host.bench.candidate", started.to_json()],
+            run_main("omnibind_ros.host.bench.candidate", started.to_json()),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

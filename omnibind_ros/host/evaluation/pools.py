@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.modalities.definition import load
 from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import definition
 
 NO_LABEL = -1
 """Class index of a recording of none of the classes."""
@@ -113,7 +114,7 @@ def make_pool(
     Raises:
         BadRecording: a recording cannot be read.
     """
-    all_kinds = CORRUPTIONS.get(preprocessor.modality, ())
+    all_kinds = load(definition(preprocessor.modality).corruptions) or ()
     corruptions = [
         (number, corrupt)
         for number, corrupt in enumerate(all_kinds, start=1)

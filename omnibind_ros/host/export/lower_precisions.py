@@ -43,7 +43,7 @@ from omnibind_ros.host.export.quantization_record import (
     RangeInputs,
     exact,
 )
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 PRECISIONS = ("fp16", *FORMS)
 """Precisions that can be added to a bundle's float32 encoders."""

@@ -19,7 +19,7 @@ from omnibind_ros.host.data.from_pictures import as_modality
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
-from omnibind_ros.host.data.to_pictures import RENDERINGS, Looks, shown
+from omnibind_ros.host.data.to_pictures import Looks, renderer, shown
 from omnibind_ros.host.models.student import Student
 from omnibind_ros.host.models.teachers import (
     CachedTeacher,
@@ -37,9 +37,9 @@ from omnibind_ros.host.training.files import write_atomically
 from omnibind_ros.host.training.fit import ONE_DEVICE, Execution
 from omnibind_ros.host.training.samples import prepare_samples
 from omnibind_ros.host.training.student import StudentTask, load_student, train_student
-from omnibind_ros.host.training.student_plans import PLANS
+from omnibind_ros.host.training.student_plans import usual_plan
 from omnibind_ros.host.training.targets import PictureEmbeddings, Targets, embed_pictures, make_targets
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 MINILM = "minilm"
 TEXTS_ONLY = CadConfig(lambda_image=0, lambda_relation=0, lambda_structure=0, lambda_embedding=0)
@@ -121,7 +121,7 @@ class RunTeacher:
         return embed_pictures(self.model, self._recordings, self._recipe.label_names)
 
     def _with_image_tower(self, texts: TextTeacher) -> Teacher:
-        preprocessor, image = make_preprocessor("image"), PLANS["image"]
+        preprocessor, image = make_preprocessor("image"), usual_plan("image")
         dim = self.centres.shape[1]
         tower = load_student(self._folder, preprocessor.input_shape[1:], dim, image.student)
         if tower is None:
@@ -149,7 +149,7 @@ class RunTeacher:
         seed, recipe = self._config.seed, self._recipe
         lessons = [*self._recordings, *simulated_recordings(recipe, "image", seed)]
         for modality in recipe.modalities:
-            if modality == "image" or modality not in RENDERINGS:
+            if modality == "image" or renderer(modality) is None:
                 continue
             few = recipe.model_copy(update={"simulated": {modality: _RENDERED_PER_CLASS}})
             samples = simulated_recordings(few, modality, seed) if modality in recipe.simulated else []

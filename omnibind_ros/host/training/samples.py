@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.host.data.augment import AUGMENTATIONS
-from omnibind_ros.host.data.corrupt import CORRUPTIONS, Corrupt
 from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.modalities.definition import Corrupt, load
 from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import definition
 
 NEGATIVE = -1
 """Class index of a sample that shows none of the labels."""
@@ -99,8 +99,8 @@ def prepare_samples(
     Raises:
         BadRecording: a recording cannot be read.
     """
-    augment = AUGMENTATIONS.get(preprocessor.modality)
-    corruptions: tuple[Corrupt, ...] = CORRUPTIONS.get(preprocessor.modality, ())
+    known = definition(preprocessor.modality)
+    augment, corruptions = load(known.augment), load(known.corruptions) or ()
     variants, corrupted = variants if augment else 1, corrupted if corruptions else 0
     # Separate streams: the number of corrupted versions does not change the augmented ones.
     rng, chance = np.random.default_rng(seed), np.random.default_rng([seed, 1])

@@ -14,8 +14,9 @@ from torch import Tensor
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.to_pictures import Looks
 from omnibind_ros.host.models.teachers import Teacher, centred
-from omnibind_ros.host.models.teachers.teacher import Picture, Vectors
+from omnibind_ros.host.models.teachers.teacher import Vectors
 from omnibind_ros.host.training.cad import CadConfig
+from omnibind_ros.modalities.definition import Picture
 
 _BATCH = 512  # pictures in memory at a time
 

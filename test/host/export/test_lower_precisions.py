@@ -17,11 +17,12 @@ from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.bundle.manifest import BundleFile
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.export.lower_precisions import QuantizationData, add_precisions, make_record
 from omnibind_ros.host.export.quantization_record import QuantizationRecord
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 RECIPE = load_recipe("digits").model_copy(update={"sources": ()})
 
@@ -70,7 +71,7 @@ def test_the_new_bundle_runs_every_precision_and_has_its_accuracy(bundle, record
     assert entry.precision_for("tensorrt") == "fp16"
     vectors = {}
     for precision in entry.precisions:
-        encoder = SensorEncoder.open(made, "words", "text", precision=precision, backend="onnxruntime")
+        encoder = SensorEncoder.open(made, "words", "text", engine=EngineOptions("onnxruntime", precision))
         vectors[precision] = encode_raw(encoder, "three").vector
         encoder.close()
     for precision, vector in vectors.items():

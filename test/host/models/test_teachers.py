@@ -24,7 +24,7 @@ from omnibind_ros.host.models.teachers import (  # noqa: E402
     centred,
     make_class_centres,
 )
-from omnibind_ros.modalities.preprocessor import make_preprocessor  # noqa: E402
+from omnibind_ros.modalities.registry import make_preprocessor  # noqa: E402
 
 D = 16
 RNG = np.random.default_rng(0)

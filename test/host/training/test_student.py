@@ -156,9 +156,7 @@ def test_two_processes_share_the_work(tmp_path):
     assert accuracy(student, bars(200, 1), ANCHORS) > 0.5  # far from chance already
 
 
-def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
-    tmp_path, monkeypatch
-):
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     from omnibind_ros.host.training import cad
 
     good = cad.closeness

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnibind_ros.errors import BadMessage, ConfigError
-from omnibind_ros.modalities.preprocessor import Preprocessor, Sample, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor, Sample
+from omnibind_ros.modalities.registry import make_preprocessor
 from omnibind_ros.modalities.series.preprocessing import SeriesFormat, at_rate
 
 T0 = 1_700_000_000_000_000_000

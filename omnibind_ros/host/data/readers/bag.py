@@ -103,7 +103,7 @@ def _stamps_of(bag: Path, topic: str) -> _Stamps:
 def _read(bag: Path, topic: str, start: int, end: int, decoder: Decoder) -> Any:
     try:
         messages = [message() for stamp, message in _messages(bag, topic, start, end)]
-        return decoder.adaptor.join(messages)
+        return decoder.preprocessor.join(messages)
     except OmniBindError as error:
         raise BadRecording(f"{bag}, topic {topic}, from {start}: {error}") from error
 

@@ -15,7 +15,8 @@ from typing import TypeVar
 import numpy as np
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.models.teachers.teacher import Picture, Teacher, Vectors
+from omnibind_ros.host.models.teachers.teacher import Teacher, Vectors
+from omnibind_ros.modalities.definition import Picture
 
 Input = TypeVar("Input")
 

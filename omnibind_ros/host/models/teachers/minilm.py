@@ -17,7 +17,8 @@ import torch
 
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.models.student import Student
-from omnibind_ros.host.models.teachers.teacher import Picture, TextTeacher, Vectors
+from omnibind_ros.host.models.teachers.teacher import TextTeacher, Vectors
+from omnibind_ros.modalities.definition import Picture
 from omnibind_ros.modalities.preprocessor import Preprocessor
 
 _BATCH = 256

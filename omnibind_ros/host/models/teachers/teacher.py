@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibind_ros.modalities.definition import Picture
+
 Vectors = NDArray[np.float32]
-Picture = NDArray[np.uint8]
-"""An RGB image, uint8 [H, W, 3]."""
 
 
 class TextTeacher(Protocol):

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.models.teachers.teacher import Picture, Vectors
+from omnibind_ros.host.models.teachers.teacher import Vectors
+from omnibind_ros.modalities.definition import Picture
 
 _BATCH = 32
 
