@@ -36,12 +36,7 @@ CLEAN = [
     "launch/*.md",
     "omnibind_ros/host/**/*.py",
 ]
-NOT_YET = [
-    "README.md",
-    "omnibind_ros/host/data/corrupt.py",
-    "omnibind_ros/host/data/depth.py",
-    "omnibind_ros/host/data/scene.py",
-]
+NOT_YET = ["README.md"]
 
 INSTEAD = {
     r"believes?|believed": "trust, weight, use",

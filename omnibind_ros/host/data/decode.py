@@ -26,20 +26,20 @@ from omnibind_ros.modalities.registry import definition
 
 
 class SampleRules(StrictModel):
-    """How what a file holds becomes a raw sample; what is not given needs no change."""
+    """How the content of a file becomes a raw sample; by default it is used as it is."""
 
     columns: Annotated[tuple[str | int, ...], Strict(False)] = ()
-    """of a table of numbers, by name or from 0; all by default"""
+    """columns of a table of numbers, by name or counted from 0; all by default"""
     bits: bool = False
-    """the last axis is packed, eight values a byte (numpy.packbits)"""
+    """the last axis is packed, eight values per byte (numpy.packbits)"""
     axes: Annotated[tuple[int, ...], Strict(False)] = ()
-    """order in which the array's axes are wanted, from 0; time comes first in every raw form that has it"""
+    """new order of the array's axes, counted from 0; in raw samples, time is the first axis"""
     scale: float | Annotated[tuple[float, ...], Strict(False)] = 1.0
-    """multiplies the values, one for all or one a channel: to metres, to SI units, to [0, 1]"""
+    """factor of the values, one for all or one per channel: to metres, to SI units, to [0, 1]"""
     rate: float | None = Field(None, gt=0)
-    """samples a second of audio or a time series, where the file does not say"""
+    """samples per second of audio or a time series, if the file does not have it"""
     depth: DepthCamera | None = None
-    """the array is frames of a depth camera; they become a point cloud"""
+    """the array has frames of a depth camera, which become a point cloud"""
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,18 @@ class Decoder:
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """Of the files that can hold recordings of the modality."""
+        """Suffixes of the files that can be recordings of the modality."""
         return self._formats.suffixes if self.rules.depth is None else (*PICTURES, ".npy")
 
     def knows(self, file: str) -> bool:
-        """Whether a file of this name can hold a recording of the modality."""
+        """Whether a file of this name can be a recording of the modality."""
         return _suffix(file) in self.suffixes
 
     def read(self, file: Path) -> Any:
-        """A file that holds one recording -> raw sample.
+        """The raw sample of a file of one recording.
 
         Raises:
-            BadRecording: names the file and what is wrong with it.
+            BadRecording: the file cannot be read; the message names it and the problem.
         """
         try:
             return self._read(file)
@@ -70,10 +70,10 @@ class Decoder:
             raise _unreadable(file, error) from error
 
     def array(self, values: NDArray[Any], file: Path) -> Any:
-        """An array that was found in `file` -> raw sample.
+        """The raw sample of an array of `file`.
 
         Raises:
-            BadRecording: names the file and what is wrong with the array.
+            BadRecording: the array does not fit; the message names the file and the problem.
         """
         try:
             return self._form(values)
@@ -105,7 +105,7 @@ class Decoder:
             raise BadRecording(f"an array cannot be a recording of {self.preprocessor.modality}")
         raw = from_array(RecordedArray(values, self.rules.scale, self.rules.rate), self.preprocessor.format)
         if not np.isfinite(raw).all():
-            raise BadRecording("holds values that are not finite")
+            raise BadRecording("has values that are not finite")
         return raw
 
 

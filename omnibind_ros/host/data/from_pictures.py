@@ -1,4 +1,4 @@
-"""Recordings of pictures as recordings of another modality: what a camera recorded trains other sensors, too.
+"""Recordings of pictures as recordings of another modality, for training.
 
 Distillation into a student's head hardly changes its backbone; pictures that pass the model of its own sensor
 train all of it. How a modality senses a picture is in `recordings.py` of its folder.
@@ -25,20 +25,20 @@ from omnibind_ros.types import Modality
 def as_modality(
     pictures: Iterable[Recording], modality: Modality, seed: int = 0, per_class: int | None = None
 ) -> list[Recording]:
-    """Recordings of drawings as recordings of `modality`, each paired with its picture.
+    """Recordings of drawings converted to recordings of `modality`, each paired with its picture.
 
     Drawings may be light on dark or dark on light. The same seed gives the same samples.
 
     Args:
-        per_class: at most so many of each label.
+        per_class: largest number per label.
 
     Raises:
-        ConfigError: pictures cannot be turned into `modality`.
+        ConfigError: pictures cannot be converted into `modality`.
     """
     known = find(modality)
     if known is None or known.from_picture is None:
         hint = nearest(modality, having("from_picture"))
-        raise ConfigError(f"pictures cannot be turned into {modality!r}{hint}")
+        raise ConfigError(f"pictures cannot be converted into {modality!r}{hint}")
     sense = known.from_picture.load()
     return [
         Recording(
@@ -55,7 +55,7 @@ def as_modality(
 
 
 def made_of(source: str, modality: Modality) -> str:
-    """The source of samples of `modality` that were made of the pictures of `source`."""
+    """The name of the source of samples of `modality` made from the pictures of `source`."""
     return f"{source} as {modality}"
 
 

@@ -1,7 +1,7 @@
 """A simulated scene: one digit, sensed by every simulated sensor at once.
 
-Nothing is replayed: each call is a new repetition by another hand or voice, so a sensor in a simulated
-scene is never stuck, and any number of different samples can be drawn to train on.
+Each call simulates a new repetition by another hand or voice, so that simulated sensors are never stuck and
+any number of different samples can be drawn for training.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Scene:
 
 
 def simulator(modality: Modality) -> Simulate:
-    """What simulates a modality.
+    """The simulation of a modality.
 
     Raises:
-        ConfigError: nothing does.
+        ConfigError: it has none.
     """
     known = find(modality)
     if known is None or known.simulate is None:

@@ -1,4 +1,4 @@
-"""Simulated sensors as one more source of recordings."""
+"""Simulated recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from omnibind_ros.modalities.definition import Simulate
 
 
 def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[Recording]:
-    """`recipe.simulated[modality]` recordings a label, reproducible by seed."""
+    """`recipe.simulated[modality]` simulated recordings per label; the same seed gives the same."""
     count = recipe.simulated.get(modality, 0)
     if not count:
         return []

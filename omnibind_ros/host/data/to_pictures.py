@@ -1,4 +1,4 @@
-"""Recordings of other sensors as pictures, so that an image teacher can tell what an unlabelled one shows.
+"""Recordings of other sensors rendered as pictures, so that an image teacher can embed them.
 
 How a modality's sample becomes a picture is in `recordings.py` of its folder.
 """
@@ -16,17 +16,17 @@ from omnibind_ros.types import Modality
 
 
 class Looks:
-    """The picture that belongs to a recording: that of its moment, else the sample itself as a picture.
+    """The picture that belongs to a recording: that of the same moment, else the rendered sample.
 
     Args:
-        pictures: what cameras recorded; recordings of the same moment share their `pair`.
+        pictures: recordings of cameras; those of the same moment share their `pair`.
     """
 
     def __init__(self, pictures: Iterable[Recording]) -> None:
         self._of_moment = {p.pair or p.name: p for p in pictures}
 
     def __call__(self, recording: Recording) -> Picture | None:
-        """uint8 [H,W,3], or None: no camera recorded that moment, and the modality has no `to_picture`.
+        """RGB uint8 [H, W, 3]; None if no camera recorded the moment and the modality cannot be rendered.
 
         Raises:
             BadRecording: the file cannot be read.
@@ -40,7 +40,7 @@ class Looks:
 
 
 def shown(recordings: Iterable[Recording]) -> list[Recording]:
-    """Recordings as recordings of pictures, those that can be shown."""
+    """The recordings that can be rendered, as recordings of pictures."""
     return [
         Recording("image", f"{r.source} shown", f"{r.name} shown", r.label, r.group, partial(_show, r, show))
         for r in recordings
@@ -49,7 +49,7 @@ def shown(recordings: Iterable[Recording]) -> list[Recording]:
 
 
 def renderer(modality: Modality) -> Callable[[Any], Picture] | None:
-    """What makes a picture uint8 [H,W,3] of a raw sample; None where nothing does (sound, text)."""
+    """The function that renders a raw sample as RGB uint8 [H, W, 3]; None if there is none (sound, text)."""
     known = find(modality)
     return known.to_picture.load() if known is not None and known.to_picture is not None else None
 

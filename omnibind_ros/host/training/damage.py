@@ -1,9 +1,9 @@
 """Random damage to model inputs of any modality, for faults that are not simulated on the raw level.
 
-The corruptions in `modalities/<name>/training.py` are the known faults of a sensor; an evidence head trained on these alone
-is overconfident on others. The damages here need to know only that a model input has the shape channels x
-height x width. They are drawn at random and combined. (Outlier exposure: Hendrycks et al., arXiv 1812.04606;
-mixed corruptions as in AugMix, arXiv 1912.02781.)
+The corruptions of a modality (`modalities/<name>/training.py`) are the known faults of its sensors; an
+evidence head trained on these alone is overconfident on others. The damages here need to know only that a
+model input has the shape channels x height x width. They are drawn at random and combined. (Outlier exposure:
+Hendrycks et al., arXiv 1812.04606; mixed corruptions as in AugMix, arXiv 1912.02781.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a modality's student is trained: what its definition says, and what a recipe says otherwise.
+"""Training plans of students: the modality's definition, with the changes of a recipe.
 
 Both use the keys of `student` in a recipe (`docs/recipes.md`).
 """
@@ -23,8 +23,8 @@ class StudentPlan:
     """How one modality is trained.
 
     Attributes:
-        variants: augmented versions kept of each recording (see `prepare_samples`).
-        samples: samples seen in training, in all; independent of how many recordings there are.
+        variants: versions of each recording, augmented from the second on (see `prepare_samples`).
+        samples: samples drawn in the whole training, whatever the number of recordings.
     """
 
     student: StudentConfig = field(default_factory=StudentConfig)
