@@ -170,7 +170,7 @@ class SensorEncoder:
         """
         begun = perf_counter()
         try:
-            samples = self.adaptor.feed(message)
+            samples = self.adaptor.feed(message, now)
         except BadMessage as error:
             self.counters.rejected += 1
             self.counters.rejected_reason = str(error)

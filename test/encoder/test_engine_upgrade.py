@@ -27,7 +27,7 @@ class PassThrough:
     stream = True
     input_shape = (1, 4)
 
-    def feed(self, message: float) -> list[Sample]:
+    def feed(self, message: float, received: int = 0) -> list[Sample]:
         return [Sample(np.array([[message, 1, 0, 0]], np.float32), NOW, "", 1.0, "")]
 
     def reset(self) -> None: ...

@@ -25,7 +25,7 @@ class FakeAdaptor:
     input_shape = (1, 4)
     resets = 0
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         if isinstance(message, Exception):
             raise message
         return list(message)

@@ -38,7 +38,7 @@ class GatedAdaptor:
         self.resets = 0
         self._data = np.zeros(self.input_shape, np.float32)
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         self.entered.release()
         assert self.gate.wait(PATIENCE)
         self.fed.append(message)
@@ -134,7 +134,7 @@ def test_a_sample_outlives_the_messages_after_it(robot):
 
     real_feed = robot.adaptor.feed
 
-    def spoil(message: Any) -> list[Sample]:
+    def spoil(message: Any, received: int) -> list[Sample]:
         if isinstance(message, BadMessage):
             robot.adaptor._data[:] = np.nan
         return real_feed(message)

@@ -53,7 +53,7 @@ class PointCloudPreprocessor(SingleShotPreprocessor):
     def decode(self, message: Any) -> NDArray[np.float32]:
         return decode_points(message)[0]
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         points, dropped = decode_points(message)
         verdict = self.check(points)
         quality, reason = verdict.quality, verdict.reason

@@ -79,7 +79,7 @@ class TouchPreprocessor(SegmentPreprocessor):
     def input_shape(self) -> tuple[int, ...]:
         return (1, self.format.slices, self.format.taxels, self.format.taxels)
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         frame = self._decode(message)
         if self._waiting and self._waiting[0].dtype != frame.dtype:
             self._take_in()
