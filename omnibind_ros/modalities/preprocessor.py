@@ -128,7 +128,10 @@ class SingleShotPreprocessor(Preprocessor):
         return self.decode(recorded[len(recorded) // 2])
 
     def feed(self, message: Any, received: int = 0) -> list[Sample]:
-        raw = self.decode(message)
+        return self.sample(self.decode(message), message)
+
+    def sample(self, raw: Any, message: Any) -> list[Sample]:
+        """The sample of the raw sample that was decoded from a message."""
         verdict = self.check(raw)
         data = self.prepare(raw) if verdict.quality > 0 else self.nothing
         return [Sample(data, *stamp_and_frame(message), verdict.quality, verdict.reason)]

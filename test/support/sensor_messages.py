@@ -85,7 +85,9 @@ def cloud(
     for (name, kind, *_), offset in zip(layout, offsets, strict=True):
         if name in "xyz":
             column = points[:, "xyz".index(name)].astype(order + kind)
-            raw[:, offset : offset + column.itemsize] = column.view(np.uint8).reshape(len(points), -1)
+            raw[:, offset : offset + column.itemsize] = column.view(np.uint8).reshape(
+                len(points), column.itemsize
+            )
     rows = raw.reshape(height, len(points) // height * step)
     rows = np.concatenate([rows, np.full((height, row_gap), 0xEE, np.uint8)], axis=1)
     values = dict(

@@ -158,9 +158,7 @@ class Evt3Decoder:
 
     def _check_envelope(self, message: Any) -> None:
         if message.encoding != "evt3":
-            raise BadMessage(
-                f"event packet has encoding {message.encoding!r}: only 'evt3' is decoded, set it in the driver"
-            )
+            raise BadMessage(f"event packet has encoding {message.encoding!r}: the driver must send 'evt3'")
         size = (message.width, message.height)
         if size != self._size:
             if 0 in size:

@@ -1,8 +1,9 @@
-"""Point clouds, seen from three sides.
+"""Point clouds as pictures from three sides.
 
-A cloud has no order and any number of points, an encoder wants a fixed tensor: the cloud is centred, scaled
-to fill a cube and splatted onto the three planes of its axes (front xy, top xz, side zy). What a pixel holds
-is how surely some point fell there, so neither the order nor the density of the points matters.
+A cloud has no order and any number of points, an encoder takes a fixed tensor: the cloud is centred, scaled
+to fill a cube and splatted onto the three planes of its axes (front xy, top xz, side zy). A pixel saturates
+with the points that fall into it, so neither the order nor the density of the points matters. Stray points
+far from all others have no part in it.
 """
 
 from __future__ import annotations
@@ -38,44 +39,59 @@ class PointCloudFormat:
 _HORIZONTAL, _VERTICAL = np.array([[0, 0, 2], [1, 2, 1]])
 """Axes of the front, top and side view."""
 
+_MOST_POINTS = 1 << 14
+"""of a message; more make no difference to 32 x 32 pixels"""
+
 
 class PointCloudPreprocessor(SingleShotPreprocessor):
-    """`sensor_msgs/PointCloud2`; raw sample: float32 [N,3] metres, x right, y up (as its frame has it)."""
+    """`sensor_msgs/PointCloud2`; raw sample: float32 [N,3] metres, x right, y up (as its frame has it).
+
+    Args:
+        format: preprocessing constants of the bundle.
+        skip_zero_returns: points at exactly (0, 0, 0), if there is more than one, are invalid returns.
+    """
 
     modality = "point_cloud"
     Format = PointCloudFormat
     format: PointCloudFormat
+
+    def __init__(self, format: PointCloudFormat | None = None, *, skip_zero_returns: bool = True) -> None:
+        super().__init__(format)
+        self._skip_zero_returns = skip_zero_returns
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         return (1, len(_HORIZONTAL), self.format.size, self.format.size)
 
     def decode(self, message: Any) -> NDArray[np.float32]:
-        return decode_points(message)[0]
+        return decode_points(message, skip_zero_returns=self._skip_zero_returns)[0]
 
     def feed(self, message: Any, received: int = 0) -> list[Sample]:
-        points, dropped = decode_points(message)
-        verdict = self.check(points)
-        quality, reason = verdict.quality, verdict.reason
-        if dropped and quality > 0:
-            quality *= len(points) / (len(points) + dropped)
-            reason = reason or f"{dropped} of {len(points) + dropped} points are not finite"
-        stamp, frame_id = stamp_and_frame(message)
-        data = self.prepare(points) if quality > 0 else self.nothing
-        return [Sample(data, stamp, frame_id, quality, reason)]
+        points, invalid = decode_points(message, most=_MOST_POINTS, skip_zero_returns=self._skip_zero_returns)
+        axes = _without_strays(_by_axis(points))
+        verdict = self._check(axes, invalid)
+        data = self._views(axes) if verdict.quality > 0 else self.nothing
+        return [Sample(data, *stamp_and_frame(message), verdict.quality, verdict.reason)]
 
     def check(self, raw: NDArray[np.float32]) -> Check:
+        return self._check(_without_strays(_by_axis(raw)))
+
+    def _check(self, axes: NDArray[np.float32], invalid: int = 0) -> Check:
         few, enough = self.format.few, self.format.enough
-        if len(raw) <= few:
-            return Check(0.0, f"cloud has {len(raw)} points")
-        if not np.ptp(_by_axis(raw), axis=1).max() > 0:
+        count = axes.shape[1]
+        quality = min(1.0, max(0.0, (count - few) / (enough - few)))
+        if quality < 1.0:
+            besides = f" besides {invalid} invalid returns" if invalid else ""
+            return Check(quality, f"cloud has only {count} points{besides}")
+        if not np.ptp(axes, axis=1).max() > 0:
             return Check(0.0, "all points are the same")
-        quality = min(1.0, (len(raw) - few) / (enough - few))
-        return Check(quality, "" if quality == 1.0 else f"cloud has only {len(raw)} points")
+        return Check(1.0)
 
     def prepare(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._views(_without_strays(_by_axis(raw)))
+
+    def _views(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
         size = self.format.size
-        axes = _by_axis(raw)
         low, high = axes.min(axis=1, keepdims=True), axes.max(axis=1, keepdims=True)
         extent = max(float((high - low).max()), 1e-9)
         usable = (size - 1) * (1.0 - 2.0 * self.format.margin)
@@ -85,8 +101,33 @@ class PointCloudPreprocessor(SingleShotPreprocessor):
 
 
 def _by_axis(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [3,N]: numpy is quick along rows of thousands, not of three."""
+    """float32 [3,N]: numpy is fast along rows of thousands, not of three."""
     return np.ascontiguousarray(points.T)
+
+
+_STRAY_SHARE = 20  # at most one point of so many is a stray
+_FEWEST_STRAYS = 3  # are looked for in small clouds, too
+_EMPTY = 2.0  # times as far from the middle as every point within it is a stray
+_SOME = 500  # points are enough to find the middle
+
+
+def _without_strays(axes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The points [3,N] but for a few strays: those behind a shell of empty space around all others.
+
+    Sorted by distance from the median point, the innermost stray is at least twice as far out as the point
+    before it. In recordings without strays that factor is at most 1.21 (795 strokes drawn in the air), 1.11
+    (people, by a depth camera) and 1.55 (3,000 simulated strokes); tracking losses have 2.1 and more.
+    """
+    count = axes.shape[1]
+    strays = max(_FEWEST_STRAYS, count // _STRAY_SHARE)
+    if count < 2 * strays:
+        return axes
+    some = np.sort(axes[:, :: max(1, count // _SOME)], axis=1)
+    distance = np.abs(axes - some[:, some.shape[1] // 2, None]).max(axis=0)
+    first = count - strays - 1
+    outermost = np.sort(np.partition(distance, first)[first:])
+    jumps = np.flatnonzero((outermost[1:] >= _EMPTY * outermost[:-1]) & (outermost[:-1] > 0))
+    return axes if not len(jumps) else axes[:, distance <= outermost[jumps[0]]]
 
 
 def _splat(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
