@@ -82,8 +82,8 @@ def decode_rgb(message: Any, least: int = 0) -> NDArray[np.uint8]:
     """The same as RGB uint8 [H,W,3]; one channel becomes grey, see `to_rgb`.
 
     Args:
-        least: if not 0, of a picture of which the shorter side has twice as many pixels or more, only the
-            centre square [S,S,3] is decoded, reduced by a whole number to S >= `least`.
+        least: if not 0, of a picture of which the shorter side has four times as many pixels or more, only
+            the centre square [S,S,3] is decoded, reduced by a whole number to S >= `least`.
 
     Raises:
         BadMessage: as `decode_image`.
@@ -93,18 +93,18 @@ def decode_rgb(message: Any, least: int = 0) -> NDArray[np.uint8]:
     else:
         pixels, encoding = _decompress(message, least), _ENCODINGS["rgb8"]
     factor = min(pixels.shape[0], pixels.shape[1] * encoding.together) // least if least else 1
-    if factor >= 2:
-        return _reduced_square(pixels, encoding, factor)
+    if factor >= 4:
+        return _reduced_square(pixels, encoding, factor // 4)
     return to_rgb(_in_rgb(pixels, encoding))
 
 
-def _reduced_square(pixels: NDArray[Any], encoding: _Encoding, factor: int) -> NDArray[np.uint8]:
-    """The centre square as RGB, each pixel the mean of four rows of a block of at most `factor` pixels.
+def _reduced_square(pixels: NDArray[Any], encoding: _Encoding, step: int) -> NDArray[np.uint8]:
+    """The centre square as RGB, reduced by 4 x `step`; a pixel is the mean of every `step`-th row of a block.
 
-    OpenCV averages blocks of whole pixels several times faster than other areas, and rows cost what is read.
+    OpenCV averages blocks of whole pixels several times faster than other areas, and rows that are left out
+    are not read.
     """
-    step = max(1, factor // 4)
-    block = 4 * step if factor >= 4 else 2
+    block = 4 * step
     across = block // encoding.together
     side = min(pixels.shape[0] // block, pixels.shape[1] // across)
     top, left = (pixels.shape[0] - side * block) // 2, (pixels.shape[1] - side * across) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from sensor_messages import image
@@ -35,3 +36,24 @@ def test_thermal_survives_dead_pixels_and_refuses_a_dead_camera():
     assert 0.9 < sample.quality < 1
     (dead,) = preprocessor.feed(image(np.full_like(raw, np.nan).astype("<f4"), "32FC1"))
     assert dead.quality == 0
+
+
+@pytest.mark.parametrize("side", [32, 120])
+@pytest.mark.parametrize("spot", [65535.0, -40000.0])
+def test_a_few_hot_or_dead_pixels_change_nothing(side, spot):
+    preprocessor = make_preprocessor("thermal")
+    picture = cv2.resize(Scene(5).sample("thermal").astype(np.float32), (side, side))
+    (clean,) = preprocessor.feed(image(picture.astype("<f4"), "32FC1"))
+    spotted = picture.copy()
+    spotted[side // 3, side // 4] = spot
+    (sample,) = preprocessor.feed(image(spotted.astype("<f4"), "32FC1"))
+    assert sample.quality == clean.quality == 1.0
+    changed = np.abs(sample.data - clean.data) > 0.1
+    assert changed.mean() < 0.01
+
+
+def test_a_hot_pixel_makes_no_picture_of_a_uniform_one():
+    uniform = np.full((120, 160), 293.0, "<f4")
+    uniform[3, 5] = 400
+    (sample,) = make_preprocessor("thermal").feed(image(uniform, "32FC1"))
+    assert (sample.quality, sample.reason) == (0.0, "picture is uniform")
