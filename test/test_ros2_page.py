@@ -13,6 +13,8 @@ import yaml
 from omnibind_ros.config.parameters import Setting, settings_of
 from omnibind_ros.config.robot import load_robot
 from omnibind_ros.config.settings import EncoderSettings, FusionSettings
+from omnibind_ros.encoder.process import EncoderProcess
+from omnibind_ros.fusion.process import FusionProcess
 from omnibind_ros.messages.diagnostics import reporter_name
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -26,20 +28,6 @@ def rows(node: str) -> dict[str, list[str]]:
     section = PAGE.partition(f"### `{node}`\n")[2].partition("\n##")[0]
     found = re.findall(r"^\| `([\w.]+)` \| (.*) \|$", section, re.MULTILINE)
     return {name: [cell.strip() for cell in cells.split(" | ")] for name, cells in found}
-
-
-def changes_at_any_time(file: str) -> tuple[str, ...]:
-    """What a node's source gives as `at_any_time`; read, not imported, for there may be no ROS 2 here."""
-    tree = ast.parse((CHECKOUT / "omnibind_ros" / "transport" / "ros" / file).read_text())
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    (given,) = (k.value for k in ast.walk(tree) if isinstance(k, ast.keyword) and k.arg == "at_any_time")
-    return tuple(ast.literal_eval(constants[given.id] if isinstance(given, ast.Name) else given))
 
 
 def shown_range(setting: Setting) -> str:
@@ -65,13 +53,11 @@ def test_all_parameters_are_in_the_table_as_they_are(node):
 
 
 @pytest.mark.parametrize(
-    ("node", "file"), [("fusion", "fusion_node.py"), ("encoder_<sensor>", "encoder_node.py")]
+    ("node", "process"), [("fusion", FusionProcess), ("encoder_<sensor>", EncoderProcess)]
 )
-def test_the_table_tells_what_may_change_at_any_time(node, file):
-    beginnings = changes_at_any_time(file)
-    assert beginnings
+def test_the_table_tells_what_may_change_at_any_time(node, process):
     for name, cells in rows(node).items():
-        assert (cells[3] == "any time") == name.startswith(beginnings), name
+        assert (cells[3] == "any time") == name.startswith(process.CHANGEABLE), name
 
 
 def test_the_recipe_installs_all_that_pip_must():

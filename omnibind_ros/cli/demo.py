@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +14,17 @@ from typer import Exit, Option
 
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.cli import options
-from omnibind_ros.demo.script import SENSORS, Interrupted, Outcome, Scene
-from omnibind_ros.demo.timeline import Event
+from omnibind_ros.demo.programs import RosPrograms, ZenohPrograms
+from omnibind_ros.demo.recorder import Recorder
+from omnibind_ros.demo.script import SENSORS, Interrupted, Options, Outcome, run_demo
+from omnibind_ros.demo.timeline import Entry
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.monitor.monitor import Monitor
 from omnibind_ros.monitor.table import Screen
 from omnibind_ros.process.signals import stop_on_signals
-from omnibind_ros.transport.zenoh.demo import run_standalone_demo
+from omnibind_ros.transport.zenoh.node import Node
+from omnibind_ros.transport.zenoh.session import Network
 
 _FAILED, _INTERRUPTED = 1, 130
 
@@ -45,38 +49,43 @@ def demo(
     too late.
     """
     _check(label, bundle, root, json_file)
-    scene = Scene(label, root, seed=seed, bundle=bundle, pace=duration_scale)
+    chosen = Options(label, root, seed=seed, bundle=bundle, pace=duration_scale)
     console = Console()
     title = f"demo · {'recordings' if root else 'simulated sensors'} of {label}"
     try:
         with stop_on_signals() as stop, Screen(console, title, plain=plain) as screen:
-            outcome = _runner(ros)(scene, screen, stop)
+            outcome = _run(chosen, ros, screen, stop)
     except Interrupted:
         raise Exit(_INTERRUPTED) from None
     for line in timeline(outcome):
         console.print(line, soft_wrap=True)
     if json_file:
-        json_file.write_text(json.dumps(report(scene, outcome), indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps(report(chosen, outcome), indent=2) + "\n", encoding="utf-8")
     if not outcome.verdict.passed:
         raise Exit(_FAILED)
 
 
-def _runner(ros: bool) -> Callable[[Scene, Screen, threading.Event], Outcome]:
+def _run(chosen: Options, ros: bool, screen: Screen, stop: threading.Event) -> Outcome:
     if ros:
         options.require_ros2()
-        from omnibind_ros.transport.ros.demo import run_ros_demo  # where there is ROS 2
+        from omnibind_ros.transport.ros.session import ros_transport  # only where there is ROS 2
 
-        return run_ros_demo
-    return run_standalone_demo
+        programs = RosPrograms()
+        os.environ.update(programs.environment)  # for the node below, too
+        with ros_transport("demo") as transport:
+            return run_demo(chosen, programs, Recorder(transport), Monitor(transport), screen, stop)
+    alone = ZenohPrograms()
+    with Node("demo", domain=alone.domain, network=Network(router=alone.router)) as node:
+        return run_demo(chosen, alone, Recorder(node), Monitor(node), screen, stop)
 
 
-def report(scene: Scene, outcome: Outcome) -> dict[str, object]:
+def report(chosen: Options, outcome: Outcome) -> dict[str, object]:
     """The timeline and everything measured, as JSON values."""
     return {
         **outcome.verdict.report(),
-        "source": str(scene.root) if scene.root else "simulated",
-        "seed": scene.seed,
-        "bundle": scene.bundle,
+        "source": str(chosen.root) if chosen.root else "simulated",
+        "seed": chosen.seed,
+        "bundle": chosen.bundle,
         "rss_mb": {name: round(mb, 1) for name, mb in outcome.peak_rss_mb.items()},
     }
 
@@ -109,7 +118,7 @@ def timeline(outcome: Outcome) -> list[Text]:
     return lines
 
 
-def _event(event: Event) -> Text:
+def _event(event: Entry) -> Text:
     noticed = "–" if event.noticed_ms is None else f"{event.noticed_ms:.0f} ms"
     limit = "" if event.limit_ms is None else f"{event.limit_ms:.0f} ms"
     line = Text(f" {event.at_s:6.1f}s  {event.what:34} {noticed:>8} {limit:>7} ")

@@ -7,20 +7,25 @@ from typing import Annotated
 from typer import Option
 
 from omnibind_ros.cli import options
+from omnibind_ros.cli.serving import serve
+from omnibind_ros.config.robot import RobotConfig
+from omnibind_ros.config.settings import EncoderSettings
+from omnibind_ros.encoder.process import EncoderProcess
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.names import nearest
-from omnibind_ros.process.signals import stop_on_signals
-from omnibind_ros.transport.zenoh.encoder import EncoderProcess
 
 
 def encoder(
-    sensor: Annotated[str, Option(help="Name of the sensor, e.g. front_camera.")],
+    sensor: Annotated[
+        list[str],
+        Option(help="Name of the sensor, e.g. front_camera. Given several times, one process encodes all."),
+    ],
     modality: Annotated[
         str | None, Option(help="image, audio, event, touch, thermal, point_cloud, text, or a bundle's own.")
     ] = None,
-    topic: Annotated[str | None, Option(help="Where its driver publishes.")] = None,
+    topic: Annotated[str | None, Option(help="Topic of its driver.")] = None,
     message_type: Annotated[
-        str | None, Option(help="E.g. sensor_msgs/msg/Image; auto = whatever is published there.  [auto]")
+        str | None, Option(help="E.g. sensor_msgs/msg/Image; auto = whatever its driver publishes.  [auto]")
     ] = None,
     robot: options.RobotFile = None,
     bundle: options.BundleName = None,
@@ -31,9 +36,7 @@ def encoder(
         str | None, Option(help="Coordinate frame, if the messages' own is not wanted.")
     ] = None,
     audio_format: Annotated[str | None, Option(help="S16LE, S32LE or F32LE.  [S16LE]")] = None,
-    audio_rate: Annotated[
-        int | None, Option(help="Samples a second that the microphone delivers.  [16000]")
-    ] = None,
+    audio_rate: Annotated[int | None, Option(help="Samples a second of the microphone.  [16000]")] = None,
     audio_channels: Annotated[int | None, Option(help="Interleaved channels.  [1]")] = None,
     namespace: options.Namespace = None,
     domain: options.Domain = None,
@@ -41,9 +44,9 @@ def encoder(
     listen: options.Listen = None,
     zenoh_config: options.ZenohConfig = None,
 ) -> None:
-    """Embed what one sensor sends: its raw topic in, omnibind/SENSOR/embedding out.
+    """Encode the messages of a sensor: its driver's topic in, omnibind/SENSOR/embedding out.
 
-    It waits for the driver, and for whoever wants its embeddings; Ctrl-C or SIGTERM ends it.
+    The driver may start later. Ctrl-C or SIGTERM ends it; SIGHUP reads the robot file anew.
     """
     audio = {"sample_format": audio_format, "rate": audio_rate, "channels": audio_channels}
     device = {
@@ -54,13 +57,27 @@ def encoder(
         "audio": audio,
     }
     shared = {"backend": backend, "precision": precision, "threads": threads}
-    config = options.robot_config(
-        robot,
-        {"bundle": bundle, "namespace": namespace, "encoders": shared, "sensors": {sensor: device}},
+    if len(sensor) > 1 and (modality or topic or message_type):
+        raise ConfigError(
+            "--modality, --topic and --message-type describe one sensor; list several in a robot file"
+        )
+
+    def config() -> RobotConfig:
+        own = {sensor[0]: device} if len(sensor) == 1 else {}
+        return options.robot_config(
+            robot, {"bundle": bundle, "namespace": namespace, "encoders": shared, "sensors": own}
+        )
+
+    first = config()
+    for name in sensor:
+        if name not in first.sensors:
+            hint = nearest(name, first.sensors) if first.sensors else "; give --modality and --topic"
+            raise ConfigError(f"sensor {name!r} is not in {robot or 'any robot file'}{hint}")
+    serve(
+        lambda node: [EncoderProcess(EncoderSettings.of(first, name), node) for name in sensor],
+        f"encoder_{sensor[0]}" if len(sensor) == 1 else "encoders",
+        first.namespace,
+        domain,
+        options.zenoh_network(connect, listen, zenoh_config),
+        lambda process: EncoderSettings.of(config(), process.settings.sensor),
     )
-    if sensor not in config.sensors:
-        hint = nearest(sensor, config.sensors) if config.sensors else "; give --modality and --topic"
-        raise ConfigError(f"sensor {sensor!r} is not in {robot or 'any robot file'}{hint}")
-    network = options.network(connect, listen, zenoh_config)
-    with stop_on_signals() as stop, EncoderProcess(config, sensor, network=network, domain=domain):
-        stop.wait()

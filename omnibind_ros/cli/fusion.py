@@ -7,8 +7,10 @@ from typing import Annotated
 from typer import Option
 
 from omnibind_ros.cli import options
-from omnibind_ros.process.signals import stop_on_signals
-from omnibind_ros.transport.zenoh.fusion import FusionProcess
+from omnibind_ros.cli.serving import serve
+from omnibind_ros.config.robot import RobotConfig
+from omnibind_ros.config.settings import FusionSettings
+from omnibind_ros.fusion.process import FusionProcess
 
 
 def fusion(
@@ -29,9 +31,10 @@ def fusion(
     listen: options.Listen = None,
     zenoh_config: options.ZenohConfig = None,
 ) -> None:
-    """Fuse whatever sensors are live: omnibind/*/embedding in, omnibind/recognition out.
+    """Fuse the sensors that are live: omnibind/*/embedding in, omnibind/recognition out.
 
-    Sensors need not be listed anywhere: who publishes an embedding takes part. Ctrl-C or SIGTERM ends it.
+    Sensors need not be listed: one whose embeddings are published takes part. Ctrl-C or SIGTERM ends it;
+    SIGHUP reads the robot file anew.
     """
     own = {
         "rate_hz": rate_hz,
@@ -40,7 +43,16 @@ def fusion(
         "muted_sensors": tuple(mute) if mute else None,
         "threads": threads,
     }
-    config = options.robot_config(robot, {"bundle": bundle, "namespace": namespace, "fusion": own})
-    network = options.network(connect, listen, zenoh_config)
-    with stop_on_signals() as stop, FusionProcess(config, network=network, domain=domain):
-        stop.wait()
+
+    def config() -> RobotConfig:
+        return options.robot_config(robot, {"bundle": bundle, "namespace": namespace, "fusion": own})
+
+    first = config()
+    serve(
+        lambda node: [FusionProcess(FusionSettings.of(first), node)],
+        "fusion",
+        first.namespace,
+        domain,
+        options.zenoh_network(connect, listen, zenoh_config),
+        lambda process: FusionSettings.of(config()),
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from omnibind_ros.config.robot import RobotConfig, load_robot
 from omnibind_ros.config.strict_yaml import Document, KeyPath
 from omnibind_ros.errors import ConfigError
+from omnibind_ros.transport.protocol import Transport
 from omnibind_ros.transport.zenoh.session import Network
 
 # How processes reach each other. The variables are for children of `omnibind up`.
@@ -27,7 +29,7 @@ Connect = Annotated[
         "--connect",
         metavar="ADDRESS",
         envvar="OMNIBIND_CONNECT",
-        help="Hub of another machine, e.g. tcp/192.168.1.7:7447. May be given several times.",
+        help="Router of another machine, e.g. tcp/192.168.1.7:7447. May be given several times.",
     ),
 ]
 Listen = Annotated[
@@ -36,7 +38,7 @@ Listen = Annotated[
         "--listen",
         metavar="ADDRESS",
         envvar="OMNIBIND_LISTEN",
-        help="Address at which other machines reach this one, e.g. tcp/0.0.0.0:7447. Likewise.",
+        help="Address at which others reach this machine, e.g. tcp/0.0.0.0:7447. May be repeated.",
     ),
 ]
 ZenohConfig = Annotated[
@@ -44,7 +46,7 @@ ZenohConfig = Annotated[
     typer.Option("--zenoh-config", envvar="OMNIBIND_ZENOH_CONFIG", help="Zenoh json5 file (TLS, access)."),
 ]
 
-OnRos = Annotated[bool, typer.Option("--ros", help="As ROS 2 nodes (rclpy) instead of over Zenoh.")]
+OnRos = Annotated[bool, typer.Option("--ros", help="Use ROS 2 (rclpy) instead of Zenoh.")]
 
 # What runs.
 RobotFile = Annotated[
@@ -59,18 +61,48 @@ DataRoot = Annotated[
 ]
 
 
+@contextmanager
+def transport(
+    ros: bool,
+    name: str,
+    namespace: str | None,
+    domain: int | None,
+    connect: list[str] | None,
+    listen: list[str] | None,
+    zenoh_config: Path | None,
+) -> Iterator[Transport]:
+    """A node of that name in the graph of the robot.
+
+    Raises:
+        ConfigError: `ros` without a sourced ROS 2, or an address is not a Zenoh endpoint.
+        TransportError: the network cannot be reached.
+    """
+    network = zenoh_network(connect, listen, zenoh_config)
+    if ros:
+        require_ros2()
+        from omnibind_ros.transport.ros.session import ros_transport  # only where there is ROS 2
+
+        with ros_transport(name, namespace or "", domain) as found:
+            yield found
+    else:
+        from omnibind_ros.transport.zenoh.node import Node  # only where there is none
+
+        with Node(name, namespace or "", domain, network) as node:
+            yield node
+
+
 def require_ros2() -> None:
     """For `--ros`.
 
     Raises:
-        ConfigError: there is no ROS 2 in this shell.
+        ConfigError: no ROS 2 is sourced.
     """
     if find_spec("rclpy") is None:
-        raise ConfigError("--ros needs ROS 2: source /opt/ros/<distro>/setup.bash first (no module 'rclpy')")
+        raise ConfigError("--ros needs ROS 2 (no module 'rclpy'): first source /opt/ros/<distro>/setup.bash")
 
 
-def network(connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None) -> Network:
-    """Where the other processes are.
+def zenoh_network(connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None) -> Network:
+    """How the other processes are reached.
 
     Raises:
         ConfigError: an address is not a Zenoh endpoint.

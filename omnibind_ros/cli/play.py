@@ -17,11 +17,10 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.readers import read_recordings
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.scene import Scene
+from omnibind_ros.play.bag import is_bag, play_bag
 from omnibind_ros.play.player import shuffled
+from omnibind_ros.play.publishing import play as play_samples_on
 from omnibind_ros.process.signals import stop_on_signals
-from omnibind_ros.transport.zenoh.bag import is_bag, play_bag
-from omnibind_ros.transport.zenoh.node import Node
-from omnibind_ros.transport.zenoh.player import play_on_zenoh
 from omnibind_ros.types import Modality
 
 
@@ -55,33 +54,17 @@ def play(
 
     omnibind play recorded.mcap --loop
     """
-    network = options.network(connect, listen, zenoh_config)
-    namespace = namespace or ""
+    reach = (namespace, domain, connect, listen, zenoh_config)
     if is_bag(source):
-        if ros:
-            raise ConfigError(f"{source}: on ROS 2 a bag is played by `ros2 bag play {source} --clock`")
-        with stop_on_signals() as stop, Node("player", namespace, domain, network) as node:
-            play_bag(node, Path(source), stop, rate=rate, loop=bool(loop), topic=topic)
+        with stop_on_signals() as stop, options.transport(ros, "player", *reach) as transport:
+            play_bag(transport, Path(source), stop, rate=rate, loop=bool(loop), topic=topic)
         return
     if label is None or modality is None:
-        raise ConfigError("say what to play: --label and --modality, e.g. --label 3 --modality audio")
+        raise ConfigError("nothing to play: give --label and --modality, e.g. --label 3 --modality audio")
     samples = _samples(source, root, label, modality, simulated, loop is not False, seed)
     topic = topic or _usual_topic(modality)
-    how: dict[str, Any] = {
-        "namespace": namespace,
-        "rate": rate,
-        "fault": fault,
-        "seed": seed,
-        "domain": domain,
-    }
-    with stop_on_signals() as stop:
-        if ros:
-            options.require_ros2()
-            from omnibind_ros.transport.ros.player import play_on_ros  # where there is ROS 2
-
-            play_on_ros(topic, modality, samples, stop, **how)
-        else:
-            play_on_zenoh(topic, modality, samples, stop, network=network, **how)
+    with stop_on_signals() as stop, options.transport(ros, f"player_{modality}", *reach) as transport:
+        play_samples_on(transport, topic, modality, samples, stop, rate=rate, fault=fault, seed=seed)
 
 
 def _samples(
@@ -103,7 +86,7 @@ def _samples(
         scene = Scene(int(label), int(rng.integers(2**31)) if seed is None else seed)
         return (scene.sample(modality) for _ in (count() if loop else range(1)))
     if root is None:
-        raise ConfigError("where are the recordings? --root DATA, environment OMNIBIND_DATA, or --simulated")
+        raise ConfigError("no data folder: pass --root or set OMNIBIND_DATA, or pass --simulated")
     recordings = read_recordings(recipe, root, (modality,), label)
     return (recording.load() for recording in shuffled(recordings, rng, loop=loop))
 
@@ -112,4 +95,4 @@ def _usual_topic(modality: Modality) -> str:
     for sensor in load_robot(find_config("robot")).sensors.values():
         if sensor.modality == modality:
             return sensor.topic
-    raise ConfigError(f"say where to publish: --topic; the default robot file has no {modality} sensor")
+    raise ConfigError(f"no topic: pass --topic; the default robot file has no {modality} sensor")

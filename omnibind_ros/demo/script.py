@@ -1,8 +1,8 @@
 """A scripted robot: sensors join, leave, die and go blind while recognition goes on.
 
 Everything is a process of its own, as on a robot: a driver a sensor (`omnibind play`), an encoder a sensor,
-fusion. A shell says how each is started (`Robot`). This process does things to them; its `witness` writes
-down when it hears of each embedding and answer; `timeline` judges.
+fusion (`programs.py`). This process starts and stops them; `recorder.py` records when each embedding and
+answer arrives; `timeline.py` judges.
 
 Steps last until what they wait for was seen, plus a short look.
 """
@@ -12,16 +12,17 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal
 
+from omnibind_ros.demo.programs import Programs
+from omnibind_ros.demo.recorder import Recorder
 from omnibind_ros.demo.timeline import Action, Kind, Verdict, judge
-from omnibind_ros.demo.witness import Witness
 from omnibind_ros.errors import OmniBindError
-from omnibind_ros.monitor.robot_view import Watch
+from omnibind_ros.monitor.monitor import Monitor
 from omnibind_ros.monitor.table import Screen
 from omnibind_ros.process.child import Child, ending, stop_all
 from omnibind_ros.types import Modality
@@ -40,11 +41,11 @@ _LOOK_S = 2.0
 
 
 class Interrupted(Exception):
-    """Somebody asked the demo to stop."""
+    """The demo was told to stop."""
 
 
 @dataclass(frozen=True)
-class Scene:
+class Options:
     """What the demo shows.
 
     Attributes:
@@ -62,20 +63,6 @@ class Scene:
     seed: int = 0
     bundle: str = "digits"
     pace: float = 1.0
-
-
-class Robot(Protocol):
-    """How a shell starts the processes of the demo: a command line each, and variables for all of them."""
-
-    @property
-    def environment(self) -> Mapping[str, str]: ...
-
-    def fusion(self, bundle: str) -> Sequence[str]: ...
-
-    def encoder(self, sensor: str, modality: Modality, topic: str, bundle: str) -> Sequence[str]: ...
-
-    def driver(self, *play: object) -> Sequence[str]:
-        """`omnibind play` with these arguments."""
 
 
 @dataclass(frozen=True)
@@ -116,21 +103,27 @@ def play_script(stage: Stage) -> None:
 
 
 def run_demo(
-    scene: Scene, robot: Robot, witness: Witness, watch: Watch, screen: Screen, stop: threading.Event
+    options: Options,
+    programs: Programs,
+    recorder: Recorder,
+    monitor: Monitor,
+    screen: Screen,
+    stop: threading.Event,
 ) -> Outcome:
     """Play the script and judge what happened.
 
     Args:
-        witness, watch: hear what the robot's processes say.
+        programs: how processes are started.
+        recorder, monitor: follow the robot over the same transport.
         stop: ends the demo early.
 
     Raises:
         Interrupted: `stop` was set.
         OmniBindError: a process ended that should not have.
     """
-    with Stage(scene, robot, witness, watch, screen, stop) as stage:
+    with Stage(options, programs, recorder, monitor, screen, stop) as stage:
         play_script(stage)
-        return Outcome(judge(witness.log.snapshot(), scene.label), stage.peak_rss_mb())
+        return Outcome(judge(recorder.log.snapshot(), options.label), stage.peak_rss_mb())
 
 
 class Stage:
@@ -138,23 +131,23 @@ class Stage:
 
     def __init__(
         self,
-        scene: Scene,
-        robot: Robot,
-        witness: Witness,
-        watch: Watch,
+        options: Options,
+        programs: Programs,
+        recorder: Recorder,
+        monitor: Monitor,
         screen: Screen,
         stop: threading.Event,
     ) -> None:
-        self._scene = scene
-        self._robot = robot
-        self._witness = witness
-        self._watch = watch
+        self._options = options
+        self._programs = programs
+        self._recorder = recorder
+        self._monitor = monitor
         self._screen = screen
         self._stop = stop
         self._drivers: dict[str, Child] = {}
         self._encoders: dict[str, Child] = {}
         self._leaving: list[Child] = []
-        self._fusion = self._start("fusion", robot.fusion(scene.bundle))
+        self._fusion = self._start("fusion", programs.fusion(options.bundle))
         self._peak_rss_mb: dict[str, float] = {}
         self._steps = 0
 
@@ -169,19 +162,19 @@ class Stage:
     def announce(self, what: str) -> None:
         """Begin a step."""
         self._steps += 1
-        self._screen.say(f"{self._steps}. {what}", "bold")
+        self._screen.print(f"{self._steps}. {what}", "bold")
 
     def join(self, sensor: str) -> None:
-        """Plug a sensor in, and wait until it has a say."""
+        """Plug a sensor in, and wait until it is fused."""
         self._act("join", sensor)
         self._start_driver(sensor)
         self._start_encoder(sensor)
-        self._wait_until(lambda: sensor in self._witness.live)
+        self._wait_until(lambda: sensor in self._recorder.live)
 
     def kill(self, sensor: str) -> None:
         """SIGKILL to a sensor's encoder."""
         self._leave("kill", sensor)
-        self._wait_until(lambda: sensor not in self._witness.live)
+        self._wait_until(lambda: sensor not in self._recorder.live)
 
     def cover(self, sensor: str) -> None:
         """A sensor comes back that sees nothing; wait until its encoder is there."""
@@ -189,22 +182,22 @@ class Stage:
         self._stop_driver(sensor)
         self._start_driver(sensor, "--fault", "covered")
         self._start_encoder(sensor)
-        self._wait_until(lambda: sensor in self._witness.present)
+        self._wait_until(lambda: sensor in self._recorder.present)
 
     def pull_all(self) -> None:
-        """Stop all encoders: first those that have no say, then the others one by one."""
-        live = [sensor for sensor in self._encoders if sensor in self._witness.live]
+        """Stop all encoders: first those that are not fused, then the others one by one."""
+        live = [sensor for sensor in self._encoders if sensor in self._recorder.live]
         for sensor in self._encoders.keys() - live:
             self._end(sensor).terminate()
         for sensor in live:
             self._leave("stop", sensor)
             if sensor == live[-1]:
                 self._act("empty", "")
-            self._wait_until(lambda sensor=sensor: sensor not in self._witness.live)  # type: ignore[misc]
+            self._wait_until(lambda sensor=sensor: sensor not in self._recorder.live)  # type: ignore[misc]
 
     def look(self, seconds: float = _LOOK_S) -> None:
         """Watch what comes of it for a while."""
-        until = time.monotonic() + seconds * self._scene.pace
+        until = time.monotonic() + seconds * self._options.pace
         while time.monotonic() < until:
             self._refresh()
 
@@ -217,16 +210,16 @@ class Stage:
     # Processes
 
     def _start(self, name: str, command: Sequence[str]) -> Child:
-        return Child(name, command, self._screen.hear, environment=self._robot.environment)
+        return Child(name, command, self._screen.add_line, environment=self._programs.environment)
 
     def _start_driver(self, sensor: str, *fault: str) -> None:
         if sensor in self._drivers:
             return
-        scene = self._scene
-        source = ("--root", scene.root) if scene.root else ("--simulated",)
-        play = self._robot.driver(
-            *(scene.recipe, "--label", scene.label, "--modality", SENSORS[sensor]),
-            *("--topic", _raw_topic(sensor), "--seed", scene.seed, *source, *fault),
+        options = self._options
+        source = ("--root", options.root) if options.root else ("--simulated",)
+        play = self._programs.driver(
+            *(options.recipe, "--label", options.label, "--modality", SENSORS[sensor]),
+            *("--topic", _raw_topic(sensor), "--seed", options.seed, *source, *fault),
         )
         self._drivers[sensor] = self._start(f"{sensor}_driver", play)
 
@@ -234,7 +227,7 @@ class Stage:
         stop_all([self._drivers.pop(sensor)])
 
     def _start_encoder(self, sensor: str) -> None:
-        command = self._robot.encoder(sensor, SENSORS[sensor], _raw_topic(sensor), self._scene.bundle)
+        command = self._programs.encoder(sensor, SENSORS[sensor], _raw_topic(sensor), self._options.bundle)
         self._encoders[sensor] = self._start(f"encoder_{sensor}", command)
 
     def _leave(self, kind: Literal["stop", "kill"], sensor: str) -> None:
@@ -260,17 +253,17 @@ class Stage:
     # Waiting
 
     def _act(self, kind: Kind, sensor: str) -> None:
-        self._witness.log.actions.append(Action(kind, sensor, time.time_ns()))
+        self._recorder.log.actions.append(Action(kind, sensor, time.time_ns()))
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
-        """Go on when it holds, or after a while in any case: the verdict will say what did not happen."""
+        """Go on when it holds, or after a while in any case: the verdict tells what did not happen."""
         until = time.monotonic() + _PATIENCE_S
         while not condition() and time.monotonic() < until:
             self._refresh()
 
     def _refresh(self) -> None:
-        self._witness.wait(0.05)
-        self._screen.show(self._watch.picture())
+        self._recorder.wait(0.05)
+        self._screen.show(self._monitor.snapshot())
         if self._stop.is_set():
             raise Interrupted
         for child in (self._fusion, *self._drivers.values(), *self._encoders.values()):

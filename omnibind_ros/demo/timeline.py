@@ -6,7 +6,7 @@ The log is written by one process with one clock. All times are ns since the epo
     stop   SIGTERM to a sensor's encoder     ->  the first answer from which it is missing for good
     kill   SIGKILL likewise
     cover  the sensor returns and sees nothing: its weight must stay small
-    empty  the last sensor was pulled        ->  the first answer that says "no live sensor"
+    empty  the last sensor was pulled        ->  the first answer without a live sensor
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Arrival:
     """An embedding of a sensor arrived. `stamp`: when its sample was complete."""
 
     sensor: str
@@ -67,16 +67,16 @@ class Log:
 
     begun: int
     actions: list[Action] = field(default_factory=list)
-    heard: list[Heard] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
     def snapshot(self) -> Log:
         """What was seen so far; it grows no further."""
-        return Log(self.begun, list(self.actions), list(self.heard), list(self.answers))
+        return Log(self.begun, list(self.actions), list(self.arrivals), list(self.answers))
 
 
 @dataclass(frozen=True)
-class Event:
+class Entry:
     """An action and what became of it.
 
     Attributes:
@@ -112,7 +112,7 @@ class Verdict:
 
     label: str
     log: Log
-    events: tuple[Event, ...]
+    events: tuple[Entry, ...]
     wrong: tuple[Answer, ...]
     stale: tuple[Answer, ...]
     judged: int
@@ -141,7 +141,7 @@ class Verdict:
             },
         }
 
-    def _event(self, event: Event) -> dict[str, Any]:
+    def _event(self, event: Entry) -> dict[str, Any]:
         answer = event.answer or Answer(0, None)
         return {
             "what": event.what,
@@ -188,7 +188,7 @@ class Verdict:
 
 
 def judge(log: Log, label: str) -> Verdict:
-    """What to think of a demo that showed `label`."""
+    """Judge a demo that showed `label`."""
     covered = _Covered(log.actions)
     judged = [answer for answer in log.answers if covered.healthy(answer) >= 2]
     return Verdict(
@@ -217,7 +217,7 @@ class _Covered:
         return bool(last) and last[0].kind == "cover"
 
 
-def _event(log: Log, index: int, label: str, covered: _Covered) -> Event:
+def _event(log: Log, index: int, label: str, covered: _Covered) -> Entry:
     action = log.actions[index]
     later = log.actions[index + 1 :]
     until_next = later[0].at if later else _FOREVER
@@ -229,7 +229,7 @@ def _event(log: Log, index: int, label: str, covered: _Covered) -> Event:
         ok = _heaviest(log, action, later) <= COVERED_WEIGHT
     else:
         ok = noticed is not None and limit_ms is not None and _ms(noticed) <= limit_ms
-    return Event(
+    return Entry(
         what=_WHAT[action.kind].format(action.sensor),
         kind=action.kind,
         sensor=action.sensor,
@@ -245,7 +245,7 @@ def _event(log: Log, index: int, label: str, covered: _Covered) -> Event:
 def _noticed(log: Log, action: Action, later: list[Action]) -> int | None:
     """How long fusion took to notice, ns."""
     if action.kind == "join":
-        first = next((h for h in log.heard if h.sensor == action.sensor and h.at >= action.at), None)
+        first = next((a for a in log.arrivals if a.sensor == action.sensor and a.at >= action.at), None)
         included = next((a for a in log.answers if a.at >= action.at and action.sensor in a.weights), None)
         return None if first is None or included is None else included.at - first.stamp
     if action.kind in ("stop", "kill"):

@@ -172,8 +172,7 @@ class SensorEncoder:
         try:
             samples = self.adaptor.feed(message, now)
         except BadMessage as error:
-            self.counters.rejected += 1
-            self.counters.rejected_reason = str(error)
+            self.reject(str(error))
             raise
         self.counters.decode_ms = _running_mean(self.counters.decode_ms, begun, self.counters.messages)
         self.counters.messages += 1
@@ -202,12 +201,10 @@ class SensorEncoder:
         self.counters.embeddings += 1
         return embedding
 
-    def encode_raw(self, raw: Any) -> Embedding | None:
-        """The embedding of a raw sample read from a recording, or None if nothing valid is in it."""
-        verdict = self.adaptor.check(raw)
-        if verdict.quality <= 0:
-            return None
-        return self.encode(Sample(self.adaptor.prepare(raw), 0, "", verdict.quality, verdict.reason))
+    def reject(self, reason: str) -> None:
+        """Count a message that could not be decoded."""
+        self.counters.rejected += 1
+        self.counters.rejected_reason = reason
 
     def restart(self, lost: int = 0) -> None:
         """Begin a new window: messages were lost, or the driver was silent."""

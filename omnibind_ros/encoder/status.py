@@ -42,6 +42,11 @@ class EncoderStatus:
             rejected=counters.rejected,
         )
 
+    @property
+    def malformed(self) -> int:
+        """Messages that are no CDR of their type."""
+        return self._worker.malformed
+
     def values(self) -> dict[str, object]:
         """The figures behind it."""
         worker, counters = self._worker, self._worker.encoder.counters

@@ -1,10 +1,10 @@
-"""The one inference thread of a sensor encoder, the same in both shells.
+"""The one inference thread of a sensor encoder.
 
-    subscription thread: worker.receive(message)  ->  intake  ->  worker thread: decode, encode, publish
+    transport's thread: worker.receive(payload)  ->  intake  ->  worker's thread: decode, encode, publish
 
-The subscription only hands over. The worker encodes the newest complete sample, says goodbye once when
-there is nothing valid any more or the driver falls silent, and survives whatever a message or a publisher
-does to it.
+The transport only hands over; what is overtaken is never decoded. The worker encodes the newest complete
+sample, calls `goodbye` once when there is no valid sample any more or the driver is silent, and survives
+whatever a message or a publisher does to it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from omnibind_ros.encoder.driver_watch import DriverTimeout, DriverWatch
-from omnibind_ros.encoder.intake import BoundedQueue
+from omnibind_ros.encoder.intake import Intake, Received
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.errors import BadMessage
+from omnibind_ros.messages.cdr import deserialise
 from omnibind_ros.modalities.preprocessor import Sample
 from omnibind_ros.process.throttled_log import ThrottledLog
 from omnibind_ros.types import Embedding
@@ -30,22 +31,14 @@ _LONGEST_SLEEP_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class Received(NamedTuple):
-    """A message and when it came: ns since the epoch, and seconds of the steady clock."""
-
-    message: Any
-    stamp: int
-    at: float
-
-
 class EncoderWorker:
     """Runs a `SensorEncoder` on its own thread from `start` to `stop`.
 
     Args:
         encoder: used by the worker's thread alone from now on; closed by whoever made it.
-        intake: `NewestSlot` for a single-shot modality, `BoundedQueue` for a stream.
+        intake: where messages wait.
         publish: sends an embedding; called on the worker's thread.
-        goodbye: says that nothing valid is here any more, and why; called on the worker's thread.
+        goodbye: called with the reason when nothing valid is there any more; on the worker's thread.
         clock: ns since the epoch (ROS time under ROS 2).
         driver_timeout: when a driver counts as silent.
         steady: seconds that never jump; silence is measured on it even while ROS time stands still.
@@ -54,7 +47,7 @@ class EncoderWorker:
     def __init__(
         self,
         encoder: SensorEncoder,
-        intake: BoundedQueue[Received],
+        intake: Intake,
         publish: Callable[[Embedding], None],
         goodbye: Callable[[str], None],
         clock: Callable[[], int],
@@ -66,13 +59,14 @@ class EncoderWorker:
         self.failures = 0
         """unexpected exceptions so far"""
         self.last_failure = ""
+        self.malformed = 0
+        """messages that are no CDR of their type"""
         self._intake = intake
         self._publish = publish
         self._goodbye = goodbye
         self._clock = clock
         self._steady = steady
         self._watch = DriverWatch(driver_timeout or DriverTimeout())
-        self._lost = 0
         self._present = False
         self._log = ThrottledLog(log)
         self._thread = threading.Thread(target=self._work, name=f"encoder_{encoder.sensor}", daemon=True)
@@ -87,13 +81,18 @@ class EncoderWorker:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def receive(self, message: Any) -> None:
-        """Take a message from the subscription; returns at once."""
-        self._intake.put(Received(message, self._clock(), self._steady()))
+    def receive(self, payload: bytes, type_name: str, stamp: int, lost: int = 0) -> None:
+        """Take a message as CDR; returns at once.
+
+        Args:
+            stamp: when it was received, ns since the epoch.
+            lost: messages that are missing just before it.
+        """
+        self._intake.put(Received(payload, type_name, stamp, self._steady(), lost))
 
     @property
     def dropped(self) -> int:
-        """Messages lost because they came faster than they could be decoded."""
+        """Messages that were lost, mostly because they came faster than they could be decoded."""
         return self._intake.dropped
 
     @property
@@ -125,15 +124,16 @@ class EncoderWorker:
                 if batch:
                     self._encode_newest(batch)
                 elif self._watch.fell_silent(self._steady()):
-                    self._bid_goodbye()
+                    self._note_silence()
             except Exception as error:  # whatever it was, the next message deserves a living thread
                 self._count_failure(error)
 
     def _encode_newest(self, batch: list[Received]) -> None:
-        self._restart_after_loss()
         newest: Sample | None = None
         for index, received in enumerate(batch):
-            self._watch.heard(received.at)
+            self._watch.arrived(received.at)
+            if received.lost:
+                self.encoder.restart(received.lost)
             for sample in self._decode(received):
                 if newest is not None:
                     self.encoder.counters.skipped += 1
@@ -153,12 +153,15 @@ class EncoderWorker:
 
     def _decode(self, received: Received) -> list[Sample]:
         try:
-            samples = self.encoder.decode(received.message, received.stamp)
+            message = self._deserialise(received)
+            samples = self.encoder.decode(message, received.stamp)
         except BadMessage as error:
             self._log.warning("bad message", f"{self.encoder.sensor}: message dropped: {error}")
+            self.encoder.restart()  # what follows does not continue what came before
             return []
         except Exception as error:  # the other messages of the batch are still good
             self._count_failure(error)
+            self.encoder.restart()
             return []
         offset = self.encoder.counters.stamp_offset_s
         if offset is not None:
@@ -174,13 +177,15 @@ class EncoderWorker:
         self.last_failure = f"{type(error).__name__}: {error}"
         self._log.warning("failure", f"{self.encoder.sensor}: {self.last_failure}", exc_info=True)
 
-    def _restart_after_loss(self) -> None:
-        lost = self._intake.dropped - self._lost
-        if lost:
-            self._lost += lost
-            self.encoder.restart(lost)
+    def _deserialise(self, received: Received) -> Any:
+        try:
+            return deserialise(received.payload, received.type_name)
+        except BadMessage as error:
+            self.malformed += 1
+            self.encoder.reject(str(error))
+            raise
 
-    def _bid_goodbye(self) -> None:
+    def _note_silence(self) -> None:
         self.encoder.restart()
         self._present = False
-        self._goodbye("driver is silent")
+        self._goodbye("its driver is silent")

@@ -1,1 +1,1 @@
-"""Core nouns <-> ROS 2 messages, written once for ROS classes and rosbags classes, and the topic names."""
+"""Our types <-> ROS 2 messages, messages <-> CDR bytes, and the names of the topics."""

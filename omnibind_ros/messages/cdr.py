@@ -1,6 +1,7 @@
-"""ROS 2 message types without ROS 2: classes, CDR and type hashes by name.
+"""ROS 2 message types without ROS 2: classes, CDR and type hashes by name (rosbags).
 
-A type is always named in full: `sensor_msgs/msg/Image`.
+A type is always named in full: `sensor_msgs/msg/Image`. Over every transport messages travel as CDR bytes, so
+this is the only place where messages are made from bytes and turned into bytes.
 
     Image = message_class("sensor_msgs/msg/Image")
     payload = serialise(Image(...), "sensor_msgs/msg/Image")
@@ -17,7 +18,6 @@ from rosbags.serde import SerdeError
 
 from omnibind_ros.errors import BadMessage, ConfigError
 from omnibind_ros.messages.type_store import type_store
-from omnibind_ros.messages.types import MessageTypes
 from omnibind_ros.names import nearest
 
 # What rosbags raises on payloads and messages that do not fit the type, besides its own SerdeError.
@@ -30,21 +30,19 @@ _MISFITS = (
     IndexError,
     OverflowError,
     AssertionError,
+    MemoryError,  # a length that was damaged
 )
 
 
+@cache
 def message_class(type_name: str) -> type[Any]:
-    """The class of a message type; its constructor wants every field by keyword.
+    """The class of a message type; its constructor takes every field by keyword.
 
     Raises:
         ConfigError: unknown type, with the nearest known one.
     """
-    _check_known(type_name)
+    check_known(type_name)
     return type_store().types[type_name]
-
-
-TYPES = MessageTypes(find=message_class, to_bytes=lambda data: data)
-"""The same classes for the code in `messages`, which is written once for ROS 2 and for here."""
 
 
 def serialise(message: object, type_name: str) -> bytearray:
@@ -54,7 +52,7 @@ def serialise(message: object, type_name: str) -> bytearray:
         ConfigError: unknown type.
         BadMessage: a field is missing or does not fit its type.
     """
-    _check_known(type_name)
+    check_known(type_name)
     try:
         return type_store().serialize_cdr(message, type_name).obj  # type: ignore[return-value]
     except _MISFITS as error:
@@ -68,7 +66,7 @@ def deserialise(payload: bytes | bytearray | memoryview, type_name: str) -> Any:
         ConfigError: unknown type.
         BadMessage: the payload is not this type's CDR.
     """
-    _check_known(type_name)
+    check_known(type_name)
     try:
         return type_store().deserialize_cdr(memoryview(payload), type_name)
     except _MISFITS as error:
@@ -81,7 +79,7 @@ def prepare(type_name: str) -> None:
     Raises:
         ConfigError: unknown type.
     """
-    _check_known(type_name)
+    check_known(type_name)
     type_store().get_msgdef(type_name)
 
 
@@ -92,11 +90,16 @@ def type_hash(type_name: str) -> str:
     Raises:
         ConfigError: unknown type.
     """
-    _check_known(type_name)
+    check_known(type_name)
     return type_store().hash_rihs01(type_name)
 
 
-def _check_known(type_name: str) -> None:
+def check_known(type_name: str) -> None:
+    """Refuse a type of which there is no definition.
+
+    Raises:
+        ConfigError: unknown type, with the nearest known one.
+    """
     known = type_store().types
     if type_name not in known:
         raise ConfigError(f"unknown ROS message type {type_name!r}{nearest(type_name, known)}")

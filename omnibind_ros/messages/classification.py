@@ -10,69 +10,58 @@ from collections.abc import Iterable
 from typing import Any
 
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.messages.fields import read_field, read_text
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header, stamp_of
-from omnibind_ros.messages.types import MessageTypes
 from omnibind_ros.types import Contribution, LabelScore, Recognition
 
 
-def encode_recognition(types: MessageTypes, recognition: Recognition, frame_id: str = "base_link") -> Any:
+def encode_recognition(recognition: Recognition, frame_id: str = "base_link") -> Any:
     """The `vision_msgs/msg/Classification` of the labels: `class_id` = label, `score` = probability."""
     scores = ((label.label, label.score) for label in recognition.labels)
-    return _classification(types, scores, recognition.stamp, frame_id)
+    return _classification(scores, recognition.stamp, frame_id)
 
 
-def encode_contributions(types: MessageTypes, recognition: Recognition, frame_id: str = "base_link") -> Any:
-    """The `vision_msgs/msg/Classification` of who says so: `class_id` = sensor, `score` = weight."""
+def encode_contributions(recognition: Recognition, frame_id: str = "base_link") -> Any:
+    """The `vision_msgs/msg/Classification` of the weights: `class_id` = sensor, `score` = weight."""
     weights = ((share.sensor, share.weight) for share in recognition.contributions)
-    return _classification(types, weights, recognition.stamp, frame_id)
+    return _classification(weights, recognition.stamp, frame_id)
 
 
-def decode_recognition(message: object, contributions: tuple[Contribution, ...] = ()) -> Recognition:
+def decode_recognition(message: Any, contributions: tuple[Contribution, ...] = ()) -> Recognition:
     """A `vision_msgs/Classification` of `omnibind/recognition` -> the recognition (without the fused vector).
 
     Args:
         contributions: those of the same stamp, from `decode_contributions`.
 
     Raises:
-        BadMessage: it is no classification.
+        BadMessage: a score is not a finite number.
     """
     labels = tuple(LabelScore(label, score) for label, score in _results(message))
     return Recognition(stamp_of(message), labels, contributions)
 
 
-def decode_contributions(message: object) -> tuple[Contribution, ...]:
+def decode_contributions(message: Any) -> tuple[Contribution, ...]:
     """A `vision_msgs/Classification` of `omnibind/contributions` -> a contribution a live sensor.
 
     Raises:
-        BadMessage: it is no classification.
+        BadMessage: a score is not a finite number.
     """
     return tuple(Contribution(sensor, weight) for sensor, weight in _results(message))
 
 
-def _classification(
-    types: MessageTypes, scores: Iterable[tuple[str, float]], stamp: int, frame_id: str
-) -> Any:
-    hypothesis = types["vision_msgs/msg/ObjectHypothesis"]
-    return types["vision_msgs/msg/Classification"](
-        header=make_header(types, stamp, frame_id),
+def _classification(scores: Iterable[tuple[str, float]], stamp: int, frame_id: str) -> Any:
+    hypothesis = message_class("vision_msgs/msg/ObjectHypothesis")
+    return message_class("vision_msgs/msg/Classification")(
+        header=make_header(stamp, frame_id),
         results=[hypothesis(class_id=name, score=float(score)) for name, score in scores],
     )
 
 
-def _results(message: object) -> list[tuple[str, float]]:
-    results = read_field(message, "results")
-    if not isinstance(results, (list, tuple)):
-        raise BadMessage(f"classification holds {type(results).__name__}, not a list of results")
-    return [(read_text(result, "class_id"), _score(result)) for result in results]
+def _results(message: Any) -> list[tuple[str, float]]:
+    return [(result.class_id, _score(result.score)) for result in message.results]
 
 
-def _score(result: object) -> float:
-    score = read_field(result, "score")
-    try:
-        value = float(score)
-    except (TypeError, ValueError, OverflowError):
-        value = math.nan
-    if not math.isfinite(value):
+def _score(score: float) -> float:
+    if not math.isfinite(score):
         raise BadMessage(f"classification has score {score!r}, not a finite number")
-    return value
+    return score

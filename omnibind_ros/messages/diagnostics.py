@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header
-from omnibind_ros.messages.types import MessageTypes
 from omnibind_ros.types import SensorState, SensorStatus
 
 
@@ -75,10 +75,10 @@ def reporter_name(node: str, namespace: str = "") -> str:
     return "/".join(part for part in (namespace.strip("/"), node) if part)
 
 
-def encode_diagnostics(types: MessageTypes, stamp: int, reporter: str, reports: Iterable[Report]) -> Any:
+def encode_diagnostics(stamp: int, reporter: str, reports: Iterable[Report]) -> Any:
     """The `diagnostic_msgs/msg/DiagnosticArray` of what a node (`reporter_name`) reports."""
-    return types["diagnostic_msgs/msg/DiagnosticArray"](
-        header=make_header(types, stamp), status=[_status(types, reporter, report) for report in reports]
+    return message_class("diagnostic_msgs/msg/DiagnosticArray")(
+        header=make_header(stamp), status=[_status(reporter, report) for report in reports]
     )
 
 
@@ -87,11 +87,11 @@ def value_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _status(types: MessageTypes, reporter: str, report: Report) -> Any:
-    status = types["diagnostic_msgs/msg/DiagnosticStatus"]
-    pair = types["diagnostic_msgs/msg/KeyValue"]
+def _status(reporter: str, report: Report) -> Any:
+    status = message_class("diagnostic_msgs/msg/DiagnosticStatus")
+    pair = message_class("diagnostic_msgs/msg/KeyValue")
     return status(
-        level=getattr(status, report.level.value),  # a byte: bytes for rclpy, int for rosbags
+        level=getattr(status, report.level.value),
         name=f"{reporter}: {report.name}",
         message=report.message,
         hardware_id="",

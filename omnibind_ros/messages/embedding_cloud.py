@@ -5,9 +5,9 @@
                evidence    FLOAT32 x 1   log of the encoder's output norm
                space       UINT32  x 1   `Space.tag`
 
-little endian, in this order when written here; a reader takes the vector from `fields[0]` and finds the
-others by name. `header` carries the sample's stamp and the sensor's frame, the topic the sensor's name. A
-cloud of zero points is a goodbye: the encoder is there and has nothing valid to say.
+little endian, in this order as this module writes them; a reader takes the vector from `fields[0]` and finds
+the others by name. `header` carries the sample's stamp and the sensor's frame, the topic the sensor's name. A
+cloud of zero points is a goodbye: the encoder runs and has no valid embedding.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.messages.fields import read_bytes, read_count, read_field, read_text
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header, stamp_of
-from omnibind_ros.messages.types import MessageTypes
 from omnibind_ros.types import Embedding, Modality, Recognition
 
 _UINT32, _FLOAT32 = 6, 7
@@ -35,7 +34,7 @@ FUSED = "fused"
 """What stands in place of the modality in `omnibind/fused_embedding`."""
 
 
-def encode_embedding(types: MessageTypes, embedding: Embedding) -> Any:
+def encode_embedding(embedding: Embedding) -> Any:
     """The `sensor_msgs/msg/PointCloud2` of an embedding."""
     dim = len(embedding.vector)
     point = np.empty(dim + 3, "<f4")
@@ -43,56 +42,54 @@ def encode_embedding(types: MessageTypes, embedding: Embedding) -> Any:
     point[dim] = embedding.quality
     point[dim + 1] = embedding.evidence
     point[dim + 2 :].view("<u4")[0] = embedding.space
-    return _cloud(
-        types, embedding.modality, dim, point.view(np.uint8), 1, embedding.stamp, embedding.frame_id
-    )
+    return _cloud(embedding.modality, dim, point.view(np.uint8), 1, embedding.stamp, embedding.frame_id)
 
 
-def encode_goodbye(types: MessageTypes, modality: Modality, stamp: int, frame_id: str = "") -> Any:
-    """The `sensor_msgs/msg/PointCloud2` that says: encoder here, nothing valid."""
-    return _cloud(types, modality, 0, np.empty(0, np.uint8), 0, stamp, frame_id)
+def encode_goodbye(modality: Modality, stamp: int, frame_id: str = "") -> Any:
+    """The `sensor_msgs/msg/PointCloud2` without points: the encoder runs and has no valid embedding."""
+    return _cloud(modality, 0, np.empty(0, np.uint8), 0, stamp, frame_id)
 
 
-def encode_fused(types: MessageTypes, recognition: Recognition, space: int, frame_id: str = "") -> Any:
+def encode_fused(recognition: Recognition, space: int, frame_id: str = "") -> Any:
     """The `sensor_msgs/msg/PointCloud2` for `omnibind/fused_embedding`; a goodbye without a live sensor."""
     if recognition.fused is None:
-        return encode_goodbye(types, FUSED, recognition.stamp, frame_id)
+        return encode_goodbye(FUSED, recognition.stamp, frame_id)
     return encode_embedding(
-        types, Embedding(FUSED, FUSED, recognition.fused, recognition.stamp, space, frame_id=frame_id)
+        Embedding(FUSED, FUSED, recognition.fused, recognition.stamp, space, frame_id=frame_id)
     )
 
 
-def decode_embedding(message: object, sensor: str) -> Embedding | None:
+def decode_embedding(message: Any, sensor: str) -> Embedding | None:
     """The embedding of `sensor` in a `sensor_msgs/PointCloud2`; None for a goodbye.
 
-    The vector is a view of the message. Whether fusion can use it is for `Embedding.check` to say.
+    The vector is a view of the message. `Embedding.check` decides whether fusion can use it.
 
     Raises:
         BadMessage: it is no embedding: more than one point, big endian, a field missing, of another type, or
             outside the data.
     """
-    points = read_count(message, "height") * read_count(message, "width")
+    points = message.height * message.width
     if points == 0:
         return None
     try:
         if points > 1:
             raise BadMessage(f"it has {points} points; an embedding is one")
-        if read_field(message, "is_bigendian"):
+        if message.is_bigendian:
             raise BadMessage("it is big endian; embeddings are little endian")
-        data = read_bytes(message, "data")
-        layout = _read_layout(_described(read_field(message, "fields")), data.size)
-        stamp, frame_id = stamp_of(message), read_text(read_field(message, "header"), "frame_id")
+        data = message.data
+        described = tuple([(f.name, f.offset, f.datatype, f.count) for f in message.fields])
+        layout = _checked_layout(described, data.size)
     except BadMessage as error:
         raise BadMessage(f"embedding of sensor {sensor!r}: {error}") from None
     return Embedding(
         sensor,
         layout.modality,
         np.ndarray(layout.dim, "<f4", data, layout.vector),
-        stamp,
+        stamp_of(message),
         space=_UINT(data, layout.space)[0],
         quality=_FLOAT(data, layout.quality)[0],
         evidence=_FLOAT(data, layout.evidence)[0],
-        frame_id=frame_id,
+        frame_id=message.header.frame_id,
     )
 
 
@@ -108,21 +105,6 @@ class _Layout(NamedTuple):
 
 
 _Fields = tuple[tuple[str, int, int, int], ...]
-
-
-def _described(fields: Any) -> _Fields:
-    """(name, offset, datatype, count) of each field."""
-    try:
-        return tuple([(field.name, field.offset, field.datatype, field.count) for field in fields])
-    except (AttributeError, TypeError):
-        raise BadMessage("its fields are no list of sensor_msgs/msg/PointField") from None
-
-
-def _read_layout(fields: _Fields, size: int) -> _Layout:
-    try:
-        return _checked_layout(fields, size)
-    except TypeError:
-        raise BadMessage("its fields hold something else than names and numbers") from None
 
 
 @lru_cache(maxsize=64)
@@ -150,7 +132,6 @@ def _checked_layout(fields: _Fields, size: int) -> _Layout:
 
 
 def _cloud(
-    types: MessageTypes,
     modality: Modality,
     dim: int,
     data: NDArray[np.uint8],
@@ -158,23 +139,23 @@ def _cloud(
     stamp: int,
     frame_id: str,
 ) -> Any:
-    return types["sensor_msgs/msg/PointCloud2"](
-        header=make_header(types, stamp, frame_id),
+    return message_class("sensor_msgs/msg/PointCloud2")(
+        header=make_header(stamp, frame_id),
         height=1,
         width=points,
-        fields=_fields(types, modality, dim),
+        fields=_fields(modality, dim),
         is_bigendian=False,
         point_step=4 * dim + 12,
         row_step=data.size,
-        data=types.to_bytes(data),
+        data=data,
         is_dense=True,
     )
 
 
 @lru_cache(maxsize=64)
-def _fields(types: MessageTypes, modality: Modality, dim: int) -> list[Any]:
+def _fields(modality: Modality, dim: int) -> list[Any]:
     """The layout of an embedding, shared by all its messages."""
-    field = types["sensor_msgs/msg/PointField"]
+    field = message_class("sensor_msgs/msg/PointField")
     return [
         field(name=modality, offset=0, datatype=_FLOAT32, count=dim),
         field(name="quality", offset=4 * dim, datatype=_FLOAT32, count=1),

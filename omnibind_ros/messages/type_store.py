@@ -1,7 +1,8 @@
-"""The definitions of all message types that are known without ROS 2: those of Jazzy, and what it lacks."""
+"""The definitions of all known message types: those of one ROS 2 distribution, and the packages it lacks."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -9,11 +10,16 @@ from importlib import resources
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+_STORES = {"humble": Stores.ROS2_HUMBLE, "jazzy": Stores.ROS2_JAZZY}
+
 
 @cache
 def type_store() -> Typestore:
-    """The one type store of this process (built in about 0.1 s on the first call)."""
-    store = get_typestore(Stores.ROS2_JAZZY)
+    """The one type store of this process, built in about 0.1 s on the first call.
+
+    Its standard types are those of the sourced distribution (environment ROS_DISTRO), else those of Jazzy.
+    """
+    store = get_typestore(_STORES.get(os.environ.get("ROS_DISTRO", ""), Stores.ROS2_JAZZY))
     extra = {}
     for type_name, text in _definitions():
         extra.update(get_types_from_msg(text, type_name))

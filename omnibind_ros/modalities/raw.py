@@ -43,7 +43,7 @@ def image(types: MessageTypes, pixels: NDArray[Any], stamp: int, frame_id: str =
     if encoding is None or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise ValueError(f"no image encoding for {pixels.dtype} {pixels.shape}")
     return types["sensor_msgs/msg/Image"](
-        header=make_header(types, stamp, frame_id),
+        header=make_header(stamp, frame_id),
         height=pixels.shape[0],
         width=pixels.shape[1],
         encoding=encoding,
@@ -64,7 +64,7 @@ def point_cloud(types: MessageTypes, points: NDArray[np.float32], stamp: int, fr
     points = np.ascontiguousarray(points, "<f4")
     field = types["sensor_msgs/msg/PointField"]
     return types["sensor_msgs/msg/PointCloud2"](
-        header=make_header(types, stamp, frame_id),
+        header=make_header(stamp, frame_id),
         height=1,
         width=len(points),
         fields=[field(name=axis, offset=4 * i, datatype=_FLOAT32, count=1) for i, axis in enumerate("xyz")],
@@ -86,7 +86,7 @@ def event_packet(
         sequence: number of the packet; a gap tells the decoder that packets were lost.
     """
     return types["event_camera_msgs/msg/EventPacket"](
-        header=make_header(types, stamp, frame_id),
+        header=make_header(stamp, frame_id),
         height=events.height,
         width=events.width,
         seq=sequence,
@@ -101,9 +101,7 @@ def audio_chunk(types: MessageTypes, samples: NDArray[np.float32], stamp: int, f
     """`audio_common_msgs/msg/AudioDataStamped` of float32 [n] mono samples in [-1, 1], as S16LE."""
     pcm = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
     audio = types["audio_common_msgs/msg/AudioData"](data=types.to_bytes(_bytes_of(pcm)))
-    return types["audio_common_msgs/msg/AudioDataStamped"](
-        header=make_header(types, stamp, frame_id), audio=audio
-    )
+    return types["audio_common_msgs/msg/AudioDataStamped"](header=make_header(stamp, frame_id), audio=audio)
 
 
 def text(types: MessageTypes, words: str) -> Any:

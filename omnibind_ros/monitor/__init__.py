@@ -1,1 +1,1 @@
-"""What a robot says, for people: put together from its messages, drawn as a table or told in lines."""
+"""What a robot recognises, for people: followed through its topics, shown as a table or line by line."""

@@ -1,20 +1,15 @@
-"""What a robot says: its answer, who weighed what, and how each sensor is, put together from three topics.
+"""The state of a robot, put together from three topics: its answer, the weights, and how each sensor is.
 
-`RobotView` takes decoded messages and gives a `Picture` of any moment; it is handed its clock. `Watch` feeds
-one with the messages that a shell subscribes to, on whatever threads.
+`RobotView` takes what arrives and gives a `Snapshot` of any moment; it is handed its clock.
 """
 
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from omnibind_ros.messages.classification import decode_contributions, decode_recognition
 from omnibind_ros.messages.diagnostics import reporter_name
 from omnibind_ros.types import Contribution, LabelScore, Recognition, SensorState
 
@@ -26,8 +21,8 @@ _SILENT = (SensorState.STALE, SensorState.LOST)
 
 
 @dataclass(frozen=True)
-class SensorPicture:
-    """A line of the live table; None = not known.
+class SensorRow:
+    """A row of the live table; None = not known.
 
     Attributes:
         weight: share of the latest answer, 0 to 1.
@@ -54,24 +49,24 @@ class SensorPicture:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Snapshot:
     """A robot at one moment.
 
     Attributes:
-        labels: the answer, best first; empty = no live sensor; None = no fusion speaks.
+        labels: the answer, best first; empty = no live sensor; None = no fusion runs.
         sensors: ordered by name.
         rate_hz: answers per second.
         silent_s: since the latest answer; None before the first.
     """
 
     labels: tuple[LabelScore, ...] | None = None
-    sensors: tuple[SensorPicture, ...] = ()
+    sensors: tuple[SensorRow, ...] = ()
     rate_hz: float = 0.0
     silent_s: float | None = None
 
 
 class RobotView:
-    """The newest of everything said by the robot of a namespace. Times are seconds of any steady clock."""
+    """The newest state of the robot of a namespace. Times are seconds of any steady clock."""
 
     def __init__(self, namespace: str = "") -> None:
         self._namespace = namespace
@@ -103,17 +98,17 @@ class RobotView:
         elif reporter == reporter_name(f"encoder_{sensor}", self._namespace):
             self._by_encoder[sensor] = report
 
-    def picture(self, now: float) -> Picture:
+    def snapshot(self, now: float) -> Snapshot:
         """The robot as it is known at `now`."""
         silent_s = now - self._answers[-1] if self._answers else None
         if silent_s is None or silent_s >= _FUSION_SILENT_S:
             sensors = [self._unfused(name, now) for name in sorted({*self._by_fusion, *self._by_encoder})]
-            return Picture(None, tuple(sensors), silent_s=silent_s)
+            return Snapshot(None, tuple(sensors), silent_s=silent_s)
         recent = sum(1 for at in self._answers if now - at < _RATE_WINDOW_S)
         sensors = [self._sensor(name, now) for name in sorted({*self._by_fusion, *self._weights})]
-        return Picture(self._labels, tuple(sensors), recent / _RATE_WINDOW_S, silent_s)
+        return Snapshot(self._labels, tuple(sensors), recent / _RATE_WINDOW_S, silent_s)
 
-    def _sensor(self, name: str, now: float) -> SensorPicture:
+    def _sensor(self, name: str, now: float) -> SensorRow:
         report = self._by_fusion.get(name, _NO_REPORT)
         state = _state(report.values.get("state"))
         reason = report.reason
@@ -125,10 +120,10 @@ class RobotView:
             state, reason = SensorState.STALE, ""
         encoder = self._encoder(name, now)
         encoder_is_there = report.values.get("encoders") != "0"
-        return SensorPicture(
+        return SensorRow(
             sensor=name,
             state=state,
-            # Fusion hears nothing; the encoder, if it is there, knows why.
+            # Fusion gets no embeddings; the encoder, if it runs, knows why.
             reason=encoder.reason or reason if state in _SILENT and encoder_is_there else reason,
             modality=report.values.get("modality") or encoder.values.get("modality", ""),
             weight=self._weights.get(name, 0.0),
@@ -139,52 +134,15 @@ class RobotView:
             warning=warning,
         )
 
-    def _unfused(self, name: str, now: float) -> SensorPicture:
+    def _unfused(self, name: str, now: float) -> SensorRow:
         encoder = self._encoder(name, now)
         modality = {**self._by_fusion.get(name, _NO_REPORT).values, **encoder.values}.get("modality", "")
-        return SensorPicture(name, reason=encoder.reason, modality=modality)
+        return SensorRow(name, reason=encoder.reason, modality=modality)
 
     def _encoder(self, name: str, now: float) -> _Report:
-        """What the encoder last said of itself, unless it has fallen silent."""
+        """The encoder's last report, unless it is too old."""
         report = self._by_encoder.get(name, _NO_REPORT)
         return report if now - report.at < _ENCODER_SILENT_S else _NO_REPORT
-
-
-class Watch:
-    """Looks at the robot of a namespace through messages, handed over on any threads.
-
-    What is no such message raises BadMessage.
-    """
-
-    def __init__(self, namespace: str = "") -> None:
-        self._view = RobotView(namespace)
-        self._lock = threading.Lock()
-
-    def picture(self) -> Picture:
-        """The robot now."""
-        with self._lock:
-            return self._view.picture(time.monotonic())
-
-    def on_recognition(self, message: Any) -> None:
-        """A `vision_msgs/Classification` of `omnibind/recognition`."""
-        recognition = decode_recognition(message)
-        with self._lock:
-            self._view.recognised(recognition, time.monotonic())
-
-    def on_contributions(self, message: Any) -> None:
-        """One of `omnibind/contributions`."""
-        contributions = decode_contributions(message)
-        with self._lock:
-            self._view.contributed(contributions)
-
-    def on_diagnostics(self, message: Any) -> None:
-        """A `diagnostic_msgs/DiagnosticArray`."""
-        now = time.monotonic()
-        with self._lock:
-            for status in message.status:
-                values = {pair.key: pair.value for pair in status.values}
-                warns = status.level == status.WARN
-                self._view.diagnosed(status.name, status.message, values, now, warns=warns)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What a robot says, for people: a calm live table in a terminal, else a line per change.
+"""The state of a robot for people: a calm live table in a terminal, else a line per change.
 
     with Screen(Console(), "robot1") as screen:
         while ...:
-            screen.show(watch.picture())
+            screen.show(monitor.snapshot())
 
 Every line of the table is laid out by hand for 80 columns, so that nothing wraps and nothing jumps.
 """
@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from omnibind_ros.monitor.lettering import HEIGHT, letter, small_letter
-from omnibind_ros.monitor.robot_view import Picture, SensorPicture
+from omnibind_ros.monitor.robot_view import SensorRow, Snapshot
 from omnibind_ros.types import UNKNOWN, LabelScore, SensorState
 
 WIDTH = 79
@@ -41,20 +41,20 @@ _MARKS: dict[SensorState | None, tuple[str, str]] = {
 }
 
 
-def render(picture: Picture, title: str = "", width: int = WIDTH) -> Group:
+def render(snapshot: Snapshot, title: str = "", width: int = WIDTH) -> Group:
     """The live table: the answer large, its runners-up, a line per sensor and one below it for a warning."""
     return Group(
-        _headline(picture, title),
+        _headline(snapshot, title),
         Text(),
-        *_answer(picture),
+        *_answer(snapshot),
         Text(),
         Text(_HEADER, style="bright_black"),
-        *(line for sensor in picture.sensors for line in _sensor(sensor, width)),
+        *(line for sensor in snapshot.sensors for line in _sensor(sensor, width)),
         Text(),
     )
 
 
-def changes(before: Picture, after: Picture) -> list[str]:
+def changes(before: Snapshot, after: Snapshot) -> list[str]:
     """What is different, a line each: a sensor's state or first warning, the answer, the set of sensors."""
     known = {sensor.sensor: sensor for sensor in before.sensors}
     lines = []
@@ -72,7 +72,7 @@ def changes(before: Picture, after: Picture) -> list[str]:
 
 
 class Screen:
-    """Shows pictures and lines on a console, as a context manager.
+    """Shows snapshots and lines on a console, as a context manager.
 
     Args:
         title: stands above the table.
@@ -82,9 +82,9 @@ class Screen:
     def __init__(self, console: Console, title: str = "", *, plain: bool = False) -> None:
         self._console = console
         self._title = title
-        self._shown = Picture()
+        self._shown = Snapshot()
         self._shown_at = -_REFRESH_S
-        self._heard: deque[tuple[str, str]] = deque(maxlen=1000)
+        self._lines: deque[tuple[str, str]] = deque(maxlen=1000)
         self._live = None
         if console.is_terminal and not plain:
             self._live = Live(
@@ -102,29 +102,29 @@ class Screen:
         if self._live:
             self._live.stop()
 
-    def show(self, picture: Picture) -> None:
-        """Bring the table up to date; called as often as one likes."""
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the table up to date; may be called as often as wanted."""
         if self._live is None:
-            for line in changes(self._shown, picture):
+            for line in changes(self._shown, snapshot):
                 self._print(line)
         elif time.monotonic() - self._shown_at >= _REFRESH_S:
             width = max(WIDTH, self._console.width - 1)
-            self._live.update(render(picture, self._title, width), refresh=True)
+            self._live.update(render(snapshot, self._title, width), refresh=True)
             self._shown_at = time.monotonic()
-        self._shown = picture
+        self._shown = snapshot
 
-        while self._heard:
-            name, line = self._heard.popleft()
-            self.say(f"{name} | {line}", "bright_black")
+        while self._lines:
+            name, line = self._lines.popleft()
+            self.print(f"{name} | {line}", "bright_black")
 
-    def hear(self, name: str, line: str) -> None:
-        """Take a line that a process said, on any thread; it is printed by the next `show`.
+    def add_line(self, name: str, line: str) -> None:
+        """Take a line of a process's output, on any thread; the next `show` prints it.
 
-        A terminal that is held up must not hold up the processes: the oldest of 1000 lines is lost then.
+        A terminal that blocks must not block the processes: beyond 1000 lines the oldest is dropped.
         """
-        self._heard.append((name, line))
+        self._lines.append((name, line))
 
-    def say(self, line: str, style: str = "") -> None:
+    def print(self, line: str, style: str = "") -> None:
         """Print a line, above the table if there is one."""
         if self._live:
             self._console.print(Text(line, style=style), soft_wrap=True)
@@ -140,23 +140,23 @@ class Screen:
 # -------- pieces of the table
 
 
-def _headline(picture: Picture, title: str) -> Text:
-    live = sum(sensor.is_live for sensor in picture.sensors)
+def _headline(snapshot: Snapshot, title: str) -> Text:
+    live = sum(sensor.is_live for sensor in snapshot.sensors)
     left = f" omnibind  {title}"
-    if picture.silent_s is None:
+    if snapshot.silent_s is None:
         right = "waiting for fusion"
-    elif picture.labels is None:
-        right = f"fusion silent for {picture.silent_s:.0f} s"
+    elif snapshot.labels is None:
+        right = f"no answer from fusion for {snapshot.silent_s:.0f} s"
     else:
-        right = f"{live} of {len(picture.sensors)} sensors live · {picture.rate_hz:.0f} answers/s"
+        right = f"{live} of {len(snapshot.sensors)} sensors live · {snapshot.rate_hz:.0f} answers/s"
     left = _fit(left, WIDTH - len(right) - 1)
     return _line((left[:9], "bold"), (left[9:], ""), (right, "bright_black"))
 
 
-def _answer(picture: Picture) -> list[Text]:
+def _answer(snapshot: Snapshot) -> list[Text]:
     """HEIGHT lines: the label in large letters, the ranked labels beside it."""
-    labels = picture.labels or ()
-    if picture.labels is None:
+    labels = snapshot.labels or ()
+    if snapshot.labels is None:
         drawn, style = ["no fusion"], "bright_black"
     elif not labels:
         drawn, style = ["no live sensor"], "bright_black"
@@ -182,7 +182,7 @@ def _ranked(label: LabelScore, first: bool, style: str) -> Text:
     return _line((name, name_style), (bar, bar_style), (f"{label.score:>6.0%}", name_style))
 
 
-def _sensor(sensor: SensorPicture, width: int) -> list[Text]:
+def _sensor(sensor: SensorRow, width: int) -> list[Text]:
     mark, style = _MARKS[sensor.state]
     word = sensor.state.value if sensor.state else "?"
     name_style = "" if sensor.is_live else "bright_black"
@@ -202,20 +202,20 @@ def _sensor(sensor: SensorPicture, width: int) -> list[Text]:
     return [line, _line((_fit(f"   ! {sensor.warning}", width).rstrip(), "yellow"))]
 
 
-def _sentence(picture: Picture) -> str:
-    if picture.labels is None:
-        return "fusion is silent"
-    if not picture.labels:
+def _sentence(snapshot: Snapshot) -> str:
+    if snapshot.labels is None:
+        return "fusion does not answer"
+    if not snapshot.labels:
         return "answer: none, no live sensor"
-    best = picture.labels[0]
-    heaviest = sorted((s for s in picture.sensors if s.is_live), key=lambda s: -s.weight)
+    best = snapshot.labels[0]
+    heaviest = sorted((s for s in snapshot.sensors if s.is_live), key=lambda s: -s.weight)
     shares = ", ".join(f"{sensor.sensor} {sensor.weight:.0%}" for sensor in heaviest)
     return f"answer: {best.label} ({best.score:.0%}) from {shares}"
 
 
-def _gist(picture: Picture) -> object:
-    answer = picture.labels[0].label if picture.labels else picture.labels
-    return answer, {sensor.sensor for sensor in picture.sensors if sensor.is_live}
+def _gist(snapshot: Snapshot) -> object:
+    answer = snapshot.labels[0].label if snapshot.labels else snapshot.labels
+    return answer, {sensor.sensor for sensor in snapshot.sensors if sensor.is_live}
 
 
 def _confidence_style(best: LabelScore) -> str:

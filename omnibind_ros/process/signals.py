@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
 
+_STOP = (signal.SIGTERM, signal.SIGINT)
+_PATIENCE_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def end_quietly() -> None:
+    """Until `stop_on_signals`: SIGTERM and SIGINT end the process at once, with status 0 and no traceback.
+
+    For a process that is starting: there is nothing to take from the graph yet.
+    """
+    for number in _STOP:
+        signal.signal(number, lambda number, frame: os._exit(0))
+
 
 @contextmanager
-def stop_on_signals(patience_s: float = 0.0) -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets; a second signal acts as if this were not here. Main thread only.
+def stop_on_signals(
+    patience_s: float = _PATIENCE_S, on_hangup: Callable[[], None] | None = None
+) -> Iterator[threading.Event]:
+    """An event that SIGTERM or SIGINT sets; a later signal acts as if this were not here. Main thread only.
 
     with stop_on_signals() as stop, Node("fusion") as node:
         ...
         stop.wait()
 
+    After it was stopped the process ignores both signals: a second one, sent by a launcher, must not end it
+    on its last steps with another status.
+
     Args:
-        patience_s: what comes so soon after the first signal is no second one but the same wish, told twice:
-            by the terminal and by a launcher, say.
+        patience_s: further signals so soon after the first are ignored: the terminal and a launcher may both
+            send one.
+        on_hangup: called on SIGHUP, on a thread of its own.
     """
     stop = threading.Event()
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
+    hangup = signal.SIGHUP if on_hangup else None
+    handled = (*_STOP, hangup) if hangup else _STOP
+    previous = {number: signal.getsignal(number) for number in handled}
     forceful_from: float | None = None
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         nonlocal forceful_from
+        if number == hangup:
+            return
         if forceful_from is None:
             forceful_from = monotonic() + patience_s
             stop.set()
-            if not patience_s:
-                restore()
         elif monotonic() >= forceful_from:
-            restore()
+            for each, handler in previous.items():
+                signal.signal(each, handler)
             signal.raise_signal(number)
 
     # The kernel may hand a signal to any thread, but a handler in Python runs once the main thread wakes,
@@ -48,21 +67,26 @@ def stop_on_signals(patience_s: float = 0.0) -> Iterator[threading.Event]:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    arguments = (reader, previous.keys(), stop)
-    threading.Thread(target=_set_when_signalled, args=arguments, name="signals", daemon=True).start()
-    for number in previous:
+    reactions = {int(number): stop.set for number in _STOP}
+    if hangup and on_hangup:
+        reactions[int(hangup)] = on_hangup
+    threading.Thread(target=_react, args=(reader, reactions), name="signals", daemon=True).start()
+    for number in handled:
         signal.signal(number, on_signal)
     try:
         yield stop
     finally:
-        restore()
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_IGN if stop.is_set() and number in _STOP else handler)
         signal.set_wakeup_fd(wakeup_before)
         os.close(writer)
 
 
-def _set_when_signalled(reader: int, numbers: Collection[int], stop: threading.Event) -> None:
-    """Set `stop` at the first byte that is one of `numbers`; end when nobody can write any more."""
+def _react(reader: int, reactions: dict[int, Callable[[], None]]) -> None:
+    """Call the reaction to each signal number that arrives; end when nothing can arrive any more."""
     while byte := os.read(reader, 1):
-        if byte[0] in numbers:
-            stop.set()
+        try:
+            reactions.get(byte[0], lambda: None)()
+        except Exception:  # the next signal must be noticed all the same
+            _log.exception("signal %d", byte[0])
     os.close(reader)

@@ -26,7 +26,7 @@ def test_the_story_is_told_and_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The demo must not meet a robot that runs here already.
-    monkeypatch.setenv("OMNIBIND_HUB", f"tcp/127.0.0.1:{free_port()}")
+    monkeypatch.setenv("OMNIBIND_ROUTER", f"tcp/127.0.0.1:{free_port()}")
     bundle, file = write_stub_bundle(tmp_path / "stub"), tmp_path / "demo.json"
     # How fast it was says nothing on a busy machine; what was seen does.
     run(monkeypatch, "--bundle", bundle, "--json", file, "--duration-scale", 0.1, "--plain")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from omnibind_ros.demo.timeline import Action, Answer, Event, Heard, Log, judge
+from omnibind_ros.demo.timeline import Action, Answer, Arrival, Entry, Log, judge
 
 MS = 1_000_000
 START = 1_700_000_000_000 * MS
@@ -31,11 +31,11 @@ GOOD = Log(
         Action("empty", "", ms(3000.1)),
         Action("join", "microphone", ms(4000)),
     ],
-    heard=[
-        Heard("camera", ms(503), ms(500)),
-        Heard("camera", ms(603), ms(600)),
-        Heard("microphone", ms(1510), ms(1500)),
-        Heard("microphone", ms(4210), ms(4200)),
+    arrivals=[
+        Arrival("camera", ms(503), ms(500)),
+        Arrival("camera", ms(603), ms(600)),
+        Arrival("microphone", ms(1510), ms(1500)),
+        Arrival("microphone", ms(4210), ms(4200)),
     ],
     answers=[
         answer(100, None),
@@ -54,11 +54,11 @@ def with_answers(*more: Answer) -> Log:
     return replace(GOOD, answers=sorted([*GOOD.answers, *more], key=lambda a: a.at))
 
 
-def event(log: Log, kind: str, sensor: str = "") -> Event:
+def event(log: Log, kind: str, sensor: str = "") -> Entry:
     return next(e for e in judge(log, "5").events if e.kind == kind and e.sensor == sensor)
 
 
-def noticed(events: Sequence[Event]) -> list[float | None]:
+def noticed(events: Sequence[Entry]) -> list[float | None]:
     return [e.noticed_ms for e in events]
 
 
@@ -144,7 +144,7 @@ def covered(weight: float) -> Log:
             Action("join", "depth", ms(100)),
             Action("cover", "camera", ms(500)),
         ],
-        [Heard("touch", ms(10), ms(9)), Heard("depth", ms(110), ms(109))],
+        [Arrival("touch", ms(10), ms(9)), Arrival("depth", ms(110), ms(109))],
         [
             answer(20, "5", "touch"),
             answer(120, "5", "touch", "depth"),

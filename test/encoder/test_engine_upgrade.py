@@ -6,19 +6,22 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.engine_upgrade import EngineUpgrade, open_encoder_engine
-from omnibind_ros.encoder.intake import BoundedQueue
+from omnibind_ros.encoder.intake import Intake, Limits
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.encoder.status import EncoderStatus
 from omnibind_ros.encoder.worker import EncoderWorker
 from omnibind_ros.errors import BackendError
+from omnibind_ros.messages.cdr import message_class, serialise
 from omnibind_ros.modalities.preprocessor import Sample
 
+FLOAT = "std_msgs/msg/Float32"
 PATIENCE = 60.0
 NOW = 1_700_000_000_000_000_000
 
@@ -27,8 +30,9 @@ class PassThrough:
     stream = True
     input_shape = (1, 4)
 
-    def feed(self, message: float, received: int = 0) -> list[Sample]:
-        return [Sample(np.array([[message, 1, 0, 0]], np.float32), NOW, "", 1.0, "")]
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
+        value = getattr(message, "data", message)
+        return [Sample(np.array([[value, 1, 0, 0]], np.float32), NOW, "", 1.0, "")]
 
     def reset(self) -> None: ...
 
@@ -87,6 +91,11 @@ def setting(bundle_folder):
     encoder.close()
 
 
+def number(value: float) -> tuple[bytes, str, int]:
+    message = message_class(FLOAT)(data=value)
+    return bytes(serialise(message, FLOAT)), FLOAT, NOW
+
+
 def until(true) -> None:
     end = time.monotonic() + PATIENCE
     while not true():
@@ -96,11 +105,12 @@ def until(true) -> None:
 
 def test_the_switch_is_between_two_samples_on_the_workers_own_thread(setting):
     published: list[object] = []
-    intake = BoundedQueue(10)
-    worker = EncoderWorker(setting.encoder, intake, published.append, lambda reason: None, lambda: NOW)
+    worker = EncoderWorker(
+        setting.encoder, Intake(Limits()), published.append, lambda reason: None, lambda: NOW
+    )
     status = EncoderStatus(worker)
     worker.start()
-    worker.receive(1.0)
+    worker.receive(*number(1.0))
     until(lambda: len(published) == 1)
     assert status.values()["backend"] == "onnxruntime"
     assert status.values()["tensorrt_plan"] == "building: 43 % (Building Engine), 35 s"
@@ -108,7 +118,7 @@ def test_the_switch_is_between_two_samples_on_the_workers_own_thread(setting):
     until(lambda: setting.upgrade.status == "built")
     assert setting.encoder.engine is setting.slow, "only the worker's thread switches"
     assert setting.fast.warm, "the first sample is not the slow one"
-    worker.receive(2.0)
+    worker.receive(*number(2.0))
     until(lambda: len(published) == 2)
     assert status.values()["backend"] == "tensorrt"
     assert status.values()["tensorrt_plan"] == "built"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from encoding import encode_raw
 
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.robot import EncodersConfig
@@ -140,13 +141,13 @@ def test_what_a_robot_file_says_of_engines_reaches_them():
 def test_a_robots_encoder_goes_over_to_tensorrt(robot):
     bundle = Bundle.load("digits")
     encoder = SensorEncoder.open(bundle, "keyboard", "text", **EncodersConfig(precision="fp32").engine)
-    before = encoder.encode_raw("a seven")
+    before = encode_raw(encoder, "a seven")
     assert encoder.engine.backend.startswith("onnxruntime")
     end = time.monotonic() + 60
     while encoder.plan_status != "built":
         assert time.monotonic() < end, encoder.plan_status
         time.sleep(0.01)
-    after = encoder.encode_raw("a seven")
+    after = encode_raw(encoder, "a seven")
     assert encoder.engine.backend == "tensorrt 10.3.0 Orin"
     np.testing.assert_allclose(after.vector, before.vector, atol=1e-6)
     encoder.close()

@@ -44,20 +44,20 @@ def describe(embedding):
     st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=10),
 )
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_round_trip(types, over_the_wire, values, stamp, space, quality, evidence, frame_id):
+def test_round_trip(over_the_wire, values, stamp, space, quality, evidence, frame_id):
     embedding = Embedding(
         "palm", "touch", np.array(values, np.float32), stamp, space, quality, evidence, frame_id
     )
-    received = decode_embedding(over_the_wire(encode_embedding(types, embedding)), "palm")
+    received = decode_embedding(over_the_wire(encode_embedding(embedding)), "palm")
     assert describe(received) == describe(embedding)
     assert received.vector.dtype == np.float32
 
 
-def test_the_golden_layout(types, vector):
+def test_the_golden_layout(vector):
     embedding = Embedding(
         "mic", "audio", np.array([1.0, -2.5], np.float32), STAMP, 0xDDCCBBAA, 0.5, -1.0, "head"
     )
-    cloud = encode_embedding(types, embedding)
+    cloud = encode_embedding(embedding)
     assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
         ("audio", 0, 7, 2),
         ("quality", 8, 7, 1),
@@ -71,8 +71,8 @@ def test_the_golden_layout(types, vector):
     assert cloud.header.frame_id == "head"
 
 
-def test_goodbye(types, over_the_wire):
-    cloud = over_the_wire(encode_goodbye(types, "image", STAMP, "camera"))
+def test_goodbye(over_the_wire):
+    cloud = over_the_wire(encode_goodbye("image", STAMP, "camera"))
     assert (cloud.height * cloud.width, len(cloud.data), cloud.fields[0].name) == (0, 0, "image")
     assert decode_embedding(cloud, "front_camera") is None
 
@@ -96,7 +96,7 @@ def cloud_of(fields, data=b"\0" * 64, **others):
             SimpleNamespace(name=name, offset=offset, datatype=datatype, count=count)
             for name, offset, datatype, count in fields
         ],
-        data=data,
+        data=np.frombuffer(data, np.uint8),
     )
     return SimpleNamespace(**{**values, **others})
 
@@ -131,13 +131,6 @@ GOOD = [("image", 0, 7, 4), ("quality", 16, 7, 1), ("evidence", 20, 7, 1), ("spa
         (cloud_of([]), "no fields"),
         (cloud_of(GOOD, width=5), "5 points; an embedding is one"),
         (cloud_of(GOOD, is_bigendian=True), "big endian"),
-        (cloud_of(GOOD, data="text"), "'data' is str"),
-        (cloud_of(GOOD, header=None), "no field 'stamp'"),
-        (SimpleNamespace(**{**vars(cloud_of(GOOD)), "fields": None}), "no list of sensor_msgs"),
-        (SimpleNamespace(**{**vars(cloud_of(GOOD)), "fields": [None]}), "no list of sensor_msgs"),
-        (cloud_of([("image", [], 7, 4), *GOOD[1:]]), "something else than names and numbers"),
-        (cloud_of([("image", "0", 7, 4), *GOOD[1:]]), "something else than names and numbers"),
-        (cloud_of([("image", -4, 7, 4), *GOOD[1:]]), "'image' ends at byte 12"),
     ],
 )
 def test_what_is_no_embedding_is_refused_with_the_sensor_named(bad, says):
@@ -145,12 +138,12 @@ def test_what_is_no_embedding_is_refused_with_the_sensor_named(bad, says):
         decode_embedding(bad, "camera")
 
 
-numbers = st.one_of(st.integers(0, 20), st.integers(-2, 2**33))
+numbers = st.one_of(st.integers(0, 20), st.integers(0, 2**32 - 1))
 names = st.sampled_from(["image", "quality", "evidence", "space"])
 random_fields = st.lists(st.tuples(names, numbers, st.integers(0, 9), numbers), max_size=6)
 
 
-@given(random_fields, st.binary(max_size=100), st.integers(-1, 3), st.integers(0, 2))
+@given(random_fields, st.binary(max_size=100), st.integers(0, 3), st.integers(0, 2))
 def test_random_clouds_are_embeddings_or_bad_messages(fields, data, height, width):
     try:
         decode_embedding(cloud_of(fields, data, height=height, width=width), "camera")
@@ -158,9 +151,9 @@ def test_random_clouds_are_embeddings_or_bad_messages(fields, data, height, widt
         return
 
 
-def test_the_fused_point_travels_alike(types, over_the_wire, vector):
+def test_the_fused_point_travels_alike(over_the_wire, vector):
     recognition = Recognition(STAMP, (LabelScore("3", 1.0),), fused=vector(16))
-    received = decode_embedding(over_the_wire(encode_fused(types, recognition, 9, "base_link")), "fusion")
+    received = decode_embedding(over_the_wire(encode_fused(recognition, 9, "base_link")), "fusion")
     np.testing.assert_array_equal(received.vector, recognition.fused)
     assert (received.modality, received.space, received.stamp) == ("fused", 9, STAMP)
-    assert decode_embedding(over_the_wire(encode_fused(types, Recognition(STAMP), 9)), "fusion") is None
+    assert decode_embedding(over_the_wire(encode_fused(Recognition(STAMP), 9)), "fusion") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.diagnostics import (
     Level,
     Report,
@@ -24,11 +25,9 @@ from omnibind_ros.types import SensorState, SensorStatus
         (SensorState.FAULTY, "ERROR"),
     ],
 )
-def test_levels(types, over_the_wire, state, level):
-    array = encode_diagnostics(
-        types, 7, "fusion", [sensor_report(SensorStatus("mic", "audio", state, "why"))]
-    )
-    constant = getattr(types["diagnostic_msgs/msg/DiagnosticStatus"], level)
+def test_levels(over_the_wire, state, level):
+    array = encode_diagnostics(7, "fusion", [sensor_report(SensorStatus("mic", "audio", state, "why"))])
+    constant = getattr(message_class("diagnostic_msgs/msg/DiagnosticStatus"), level)
     assert over_the_wire(array).status[0].level == constant
 
 
@@ -37,13 +36,13 @@ def test_every_state_has_a_level():
         assert sensor_report(SensorStatus("mic", "audio", state, "")).message == state.value
 
 
-def test_a_sensor_and_fusion(types, over_the_wire):
+def test_a_sensor_and_fusion(over_the_wire):
     status = SensorStatus("mic", "audio", SensorState.STALE, "silent for 0.8 s", 3.99999, None, 0.5, 0.25, 2)
     reports = [
         sensor_report(status, {"encode_ms": 1.23456, "backend": "onnxruntime"}),
         Report("recognition", Level.WARN, "no live sensor"),
     ]
-    array = over_the_wire(encode_diagnostics(types, 2_000_000_001, "fusion", reports))
+    array = over_the_wire(encode_diagnostics(2_000_000_001, "fusion", reports))
     assert (array.header.stamp.sec, array.header.stamp.nanosec) == (2, 1)
     mic, fusion = array.status
     assert (mic.name, mic.message) == ("fusion: mic", "stale: silent for 0.8 s")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages import topics
 from omnibind_ros.messages.stamps import ns_to_time, stamp_of, time_to_ns
-from omnibind_ros.messages.types import MessageTypes
 
 
 @given(st.from_regex(r"[a-z][a-z0-9_]*", fullmatch=True), st.sampled_from(["", "/", "/robot/", "robot/arm/"]))
@@ -41,8 +40,8 @@ def test_other_topics_have_no_sensor(topic):
 
 @given(st.integers(-(2**31) * 10**9, 2**31 * 10**9 - 1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_nanosecond_is_lost(types, stamp):
-    time = ns_to_time(types, stamp)
+def test_no_nanosecond_is_lost(stamp):
+    time = ns_to_time(stamp)
     assert 0 <= time.nanosec < 10**9
     assert time_to_ns(time) == stamp
 
@@ -59,10 +58,3 @@ def test_no_nanosecond_is_lost(types, stamp):
 def test_what_is_no_time_is_refused(time):
     with pytest.raises(BadMessage):
         stamp_of(SimpleNamespace(header=SimpleNamespace(stamp=time)))
-
-
-def test_a_class_is_looked_up_once():
-    asked = []
-    types = MessageTypes(lambda name: asked.append(name) or object(), to_bytes=bytes)
-    assert types["std_msgs/msg/String"] is types["std_msgs/msg/String"]
-    assert asked == ["std_msgs/msg/String"]

@@ -9,30 +9,30 @@ import pytest
 from rich.console import Console
 
 from omnibind_ros.monitor.lettering import letter, small_letter
-from omnibind_ros.monitor.robot_view import Picture, SensorPicture
+from omnibind_ros.monitor.robot_view import SensorRow, Snapshot
 from omnibind_ros.monitor.table import Screen, changes, render
 from omnibind_ros.types import LabelScore, SensorState
 
-CAMERA = SensorPicture("camera", SensorState.LIVE, "fresh", "image", 0.75, 10.0, 0.04, 0.93, 2.1)
-MICROPHONE = SensorPicture("microphone", SensorState.LIVE, "fresh", "audio", 0.25, 4.0, 0.2, 1.0, 11.4)
-STUCK = SensorPicture(
+CAMERA = SensorRow("camera", SensorState.LIVE, "fresh", "image", 0.75, 10.0, 0.04, 0.93, 2.1)
+MICROPHONE = SensorRow("microphone", SensorState.LIVE, "fresh", "audio", 0.25, 4.0, 0.2, 1.0, 11.4)
+STUCK = SensorRow(
     "thermal_camera_of_the_left_arm",
     SensorState.FAULTY,
     "stuck: " + "bit-identical " * 9,
     "modality_of_my_own",
 )
-FIVE = Picture((LabelScore("5", 0.97), LabelScore("3", 0.02)), (CAMERA, MICROPHONE, STUCK), 23.4, 0.02)
+FIVE = Snapshot((LabelScore("5", 0.97), LabelScore("3", 0.02)), (CAMERA, MICROPHONE, STUCK), 23.4, 0.02)
 
 
-def lines(picture: Picture, title: str = "digits") -> list[str]:
+def lines(snapshot: Snapshot, title: str = "digits") -> list[str]:
     console = Console(width=200, file=io.StringIO(), force_terminal=False)
-    console.print(render(picture, title))
+    console.print(render(snapshot, title))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def row(picture: Picture, name: str) -> str:
-    return next(line for line in lines(picture) if line.lstrip().startswith(name))
+def row(snapshot: Snapshot, name: str) -> str:
+    return next(line for line in lines(snapshot) if line.lstrip().startswith(name))
 
 
 def test_a_live_sensor_shows_its_numbers_and_its_weight() -> None:
@@ -73,24 +73,24 @@ def test_the_answer_stands_large_beside_its_runners_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "picture, said",
+    "snapshot, said",
     [
-        (Picture(), "waiting for fusion"),
-        (replace(FIVE, labels=None, silent_s=7.2), "fusion silent for 7 s"),
-        (Picture((), (), 10.0, 0.1), "no live sensor"),
+        (Snapshot(), "waiting for fusion"),
+        (replace(FIVE, labels=None, silent_s=7.2), "no answer from fusion for 7 s"),
+        (Snapshot((), (), 10.0, 0.1), "no live sensor"),
         (FIVE, "2 of 3 sensors live · 23 answers/s"),
-        (Picture((LabelScore("coffee machine", 0.9),), (), 1.0, 0.0), "coffee machine"),
+        (Snapshot((LabelScore("coffee machine", 0.9),), (), 1.0, 0.0), "coffee machine"),
     ],
 )
-def test_the_headline_says_how_things_are(picture: Picture, said: str) -> None:
-    assert any(said in line for line in lines(picture))
+def test_the_headline_says_how_things_are(snapshot: Snapshot, said: str) -> None:
+    assert any(said in line for line in lines(snapshot))
 
 
 @pytest.mark.parametrize("label", ["5", "unknown", "a very long label that never ends, whatever comes"])
 def test_nothing_is_wider_than_79_columns_and_nothing_jumps(label: str) -> None:
-    picture = replace(FIVE, labels=(LabelScore(label, 1.0),) * 9)
-    assert max(len(line) for line in lines(picture, "a title " * 20)) <= 79
-    assert len(lines(picture)) == len(lines(replace(FIVE, labels=())))
+    snapshot = replace(FIVE, labels=(LabelScore(label, 1.0),) * 9)
+    assert max(len(line) for line in lines(snapshot, "a title " * 20)) <= 79
+    assert len(lines(snapshot)) == len(lines(replace(FIVE, labels=())))
 
 
 def test_letters_are_drawn_from_dots() -> None:
@@ -100,7 +100,7 @@ def test_letters_are_drawn_from_dots() -> None:
 
 
 def test_plain_lines_tell_each_change_once() -> None:
-    first = changes(Picture(), FIVE)
+    first = changes(Snapshot(), FIVE)
     assert first == [
         "camera (image) is live",
         "microphone (audio) is live",
@@ -117,26 +117,26 @@ def test_plain_lines_tell_who_left_and_what_remains() -> None:
         "camera (image) is lost: its encoder is gone",
         "answer: 5 (97%) from microphone 100%",
     ]
-    assert changes(after, Picture((), (gone,), 10.0, 0.0))[-1] == "answer: none, no live sensor"
-    assert changes(after, Picture(None, ()))[-1] == "fusion is silent"
+    assert changes(after, Snapshot((), (gone,), 10.0, 0.0))[-1] == "answer: none, no live sensor"
+    assert changes(after, Snapshot(None, ()))[-1] == "fusion does not answer"
 
 
 def test_without_a_terminal_a_screen_prints_lines() -> None:
     console = Console(width=40, file=io.StringIO(), force_terminal=False)
     with Screen(console) as screen:
-        screen.hear("fusion", "a line of its own")
+        screen.add_line("fusion", "a line of its own")
         screen.show(FIVE)
         screen.show(FIVE)
     assert isinstance(console.file, io.StringIO)
     printed = [line.partition("  ")[2] for line in console.file.getvalue().splitlines()]
-    assert printed == [*changes(Picture(), FIVE), "fusion | a line of its own"]
+    assert printed == [*changes(Snapshot(), FIVE), "fusion | a line of its own"]
 
 
 def test_in_a_terminal_the_table_is_drawn_and_lines_go_above_it() -> None:
     console = Console(width=80, file=io.StringIO(), force_terminal=True)
     with Screen(console, "digits") as screen:
         screen.show(FIVE)
-        screen.say("something happened")
+        screen.print("something happened")
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
     assert "microphone" in shown

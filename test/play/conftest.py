@@ -1,5 +1,5 @@
 """A network of its own for each test."""
 
-from zenoh_fixtures import hub_port, spawn
+from zenoh_fixtures import router_port, spawn
 
-__all__ = ["hub_port", "spawn"]
+__all__ = ["router_port", "spawn"]

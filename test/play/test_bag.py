@@ -26,13 +26,14 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from transport_support import wait_until
 
 from omnibind_ros.errors import BadRecording, ConfigError
-from omnibind_ros.messages.cdr import TYPES, serialise
+from omnibind_ros.messages.cdr import serialise, type_hash
 from omnibind_ros.messages.type_store import type_store
+from omnibind_ros.messages.types import TYPES
 from omnibind_ros.modalities import raw
-from omnibind_ros.transport.zenoh.bag import is_bag, play_bag
-from omnibind_ros.transport.zenoh.discovery import PublisherChange
+from omnibind_ros.play.bag import is_bag, play_bag
+from omnibind_ros.transport.protocol import Offer
+from omnibind_ros.transport.qos import Qos
 from omnibind_ros.transport.zenoh.node import Node
-from omnibind_ros.transport.zenoh.qos import Qos
 from omnibind_ros.transport.zenoh.session import Network
 
 STRING = "std_msgs/msg/String"
@@ -47,8 +48,8 @@ Written = list[tuple[str, str, int, bytes]]
 
 
 @pytest.fixture
-def node(hub_port: int) -> Iterator[Node]:
-    with Node("test", network=Network(hub=f"tcp/127.0.0.1:{hub_port}")) as node:
+def node(router_port: int) -> Iterator[Node]:
+    with Node("test", network=Network(router=f"tcp/127.0.0.1:{router_port}")) as node:
         yield node
 
 
@@ -83,10 +84,10 @@ class Listener:
 
     def __init__(self, node: Node, *topics: tuple[str, str]) -> None:
         self.heard: list[tuple[str, bytes]] = []
-        self.published: dict[str, PublisherChange] = {}
+        self.published: dict[str, Offer] = {}
         for topic, type_name in topics:
             self._listen(node, topic, type_name)
-            node.discover(topic, self._on_publisher)
+            node.watch(topic, self._on_publishers)
 
     def _listen(self, node: Node, topic: str, type_name: str) -> None:
         def on_message(message: Any, info: Any) -> None:
@@ -94,9 +95,9 @@ class Listener:
 
         node.subscribe(topic, type_name, on_message, qos=Qos(depth=100), keep="all")
 
-    def _on_publisher(self, change: PublisherChange) -> None:
-        if change.alive:
-            self.published[change.endpoint.topic] = change
+    def _on_publishers(self, topic: str, offers: tuple[Offer, ...], alive: int) -> None:
+        if offers:
+            self.published[topic] = offers[0]
 
     def of(self, topic: str) -> list[bytes]:
         return [data for heard, data in list(self.heard) if heard == topic]
@@ -124,7 +125,7 @@ def test_a_bag_comes_out_as_it_went_in(node: Node, tmp_path: Path, plugin: Stora
         for topic in ("/camera/image_raw", "/keyboard/text"):
             wait_until(lambda to=topic, by=listener: len(by.of(to)) >= 6, f"all of {topic}")
             assert listener.of(topic) == sent(written, topic)
-    offered = listener.published["/keyboard/text"].endpoint.qos
+    offered = listener.published["/keyboard/text"].qos
     assert (offered.durability, offered.depth) == ("transient_local", 1)
 
 
@@ -146,11 +147,11 @@ def test_rate_loop_and_one_topic_alone(node: Node, tmp_path: Path) -> None:
     assert listener.of("/camera/image_raw") == []
 
 
-def test_the_command_plays_a_bag(node: Node, hub_port: int, tmp_path: Path) -> None:
+def test_the_command_plays_a_bag(node: Node, router_port: int, tmp_path: Path) -> None:
     written = content()
     bag = write_bag(tmp_path / "bag", written, StoragePlugin.MCAP)
     listener = listen(node)
-    assert Command("play", bag, "--rate", 2, hub_port=hub_port).ended() == (0, "")
+    assert Command("play", bag, "--rate", 2, router_port=router_port).ended() == (0, "")
     assert listener.of("/camera/image_raw") == sent(written, "/camera/image_raw")
 
 
@@ -163,12 +164,12 @@ def test_types_that_only_the_bag_knows_are_learnt_from_it(node: Node, tmp_path: 
     bag = write_bag(
         tmp_path / "bag", [("/odd", "bag_test_msgs/msg/Learnt", 1, data)], StoragePlugin.MCAP, own
     )
-    found: list[PublisherChange] = []
-    node.discover("/odd", found.append)
+    found: list[Offer] = []
+    node.watch("/odd", lambda topic, offers, alive: found.extend(offers))
     play_bag(node, bag, threading.Event())
     wait_until(lambda: found, "the topic of the learnt type")
-    assert found[0].endpoint.type_name == "bag_test_msgs/msg/Learnt"
-    assert found[0].endpoint.type_hash == own.hash_rihs01("bag_test_msgs/msg/Learnt")
+    assert found[0].type_name == "bag_test_msgs/msg/Learnt"
+    assert type_hash("bag_test_msgs/msg/Learnt") == own.hash_rihs01("bag_test_msgs/msg/Learnt")
 
 
 def test_what_cannot_be_played_is_said_in_one_line(node: Node, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tiny_bundle import picture, spoken
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.messages.cdr import TYPES
 from omnibind_ros.messages.fields import stamp_of
+from omnibind_ros.messages.types import TYPES
 from omnibind_ros.modalities.event.events import Events
 from omnibind_ros.modalities.event.evt3 import Evt3Decoder
 from omnibind_ros.modalities.preprocessor import make_preprocessor

@@ -16,10 +16,10 @@ import numpy as np
 from tiny_bundle import picture
 from transport_support import GENEROUS_S, wait_until
 
-from omnibind_ros.messages.cdr import TYPES
+from omnibind_ros.messages.types import TYPES
 from omnibind_ros.modalities import raw
+from omnibind_ros.transport.qos import DIAGNOSTICS, SENSOR_DATA, Qos
 from omnibind_ros.transport.zenoh.node import Node
-from omnibind_ros.transport.zenoh.qos import DIAGNOSTICS, SENSOR_DATA, Qos
 from omnibind_ros.transport.zenoh.session import Network
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +29,10 @@ DOMAIN = 42
 class Command:
     """`omnibind ...` as a process; what it prints is kept."""
 
-    def __init__(self, *arguments: object, hub_port: int) -> None:
+    def __init__(self, *arguments: object, router_port: int) -> None:
         environment = {
             **os.environ,
-            "OMNIBIND_HUB": f"tcp/127.0.0.1:{hub_port}",
+            "OMNIBIND_ROUTER": f"tcp/127.0.0.1:{router_port}",
             "ROS_DOMAIN_ID": str(DOMAIN),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             "OMP_NUM_THREADS": "1",
@@ -181,16 +181,16 @@ class Driver:
 class Robot:
     """A fusion process, and whatever a test adds to it. Sensors of different tests have different names."""
 
-    def __init__(self, bundle: Path, hub_port: int) -> None:
+    def __init__(self, bundle: Path, router_port: int) -> None:
         self.bundle = bundle
-        self.hub_port = hub_port
-        self.node = Node("test", domain=DOMAIN, network=Network(hub=f"tcp/127.0.0.1:{hub_port}"))
+        self.router_port = router_port
+        self.node = Node("test", domain=DOMAIN, network=Network(router=f"tcp/127.0.0.1:{router_port}"))
         self.witness = Witness(self.node)
         self.fusion = self.command("fusion", "--bundle", bundle)
         self._made: list[Command | Driver] = [self.fusion]
 
     def command(self, *arguments: object) -> Command:
-        return Command(*arguments, hub_port=self.hub_port)
+        return Command(*arguments, router_port=self.router_port)
 
     def encoder(self, sensor: str, *options: object, modality: str = "image", topic: str = "") -> Command:
         """Start the encoder process of a sensor; its driver's topic is `<sensor>/raw`."""

@@ -12,8 +12,8 @@ import numpy as np
 from omnibind_ros.errors import TransportError
 from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.process.signals import stop_on_signals
+from omnibind_ros.transport.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos
 from omnibind_ros.transport.zenoh.node import Node
-from omnibind_ros.transport.zenoh.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos
 
 STRING = "std_msgs/msg/String"
 IMAGE = "sensor_msgs/msg/Image"
@@ -82,7 +82,7 @@ def talk(topic: str) -> None:
     """Publish "1", "2", ... every 20 ms once somebody listens."""
     with stop_on_signals() as stop, Node("talker") as node:
         publisher = node.publisher(topic, STRING, Qos(depth=10))
-        say({"holds_hub": node.holds_hub})
+        say({"holds_router": node.holds_router})
         publisher.wait_for_subscriber(10.0)
         number = 0
         while not stop.wait(0.02):
@@ -93,7 +93,7 @@ def talk(topic: str) -> None:
 def hold() -> None:
     """Be there, and tell whether this process holds the hub."""
     with stop_on_signals() as stop, Node("holder") as node:
-        say({"holds_hub": node.holds_hub})
+        say({"holds_router": node.holds_router})
         stop.wait()
 
 
@@ -102,8 +102,8 @@ def meet(own: str, everybody: str) -> None:
     missing, unheard = set(everybody.split(",")), set(everybody.split(","))
     found, heard = threading.Event(), threading.Event()
 
-    def on_change(change: object) -> None:
-        missing.discard(change.endpoint.topic.split("/")[2])
+    def on_offers(topic: str, offers: object, alive: int) -> None:
+        missing.discard(topic.split("/")[2])
         if not missing:
             found.set()
 
@@ -116,9 +116,9 @@ def meet(own: str, everybody: str) -> None:
         publisher = node.publisher(f"/meet/{own}/here", STRING, LATCHED)
         for other in everybody.split(","):
             node.subscribe(f"/meet/{other}/here", STRING, on_message, qos=LATCHED)
-        node.discover("/meet/*/here", on_change)
+        node.watch("/meet/*/here", on_offers)
         publisher.publish(message_class(STRING)(data=own))
-        say({"found": found.wait(15), "heard": heard.wait(15), "holds_hub": node.holds_hub})
+        say({"found": found.wait(15), "heard": heard.wait(15), "holds_router": node.holds_router})
         stop.wait()
 
 

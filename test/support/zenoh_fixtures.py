@@ -13,9 +13,9 @@ _HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def hub_port(monkeypatch: pytest.MonkeyPatch) -> int:
+def router_port(monkeypatch: pytest.MonkeyPatch) -> int:
     port = free_port()
-    monkeypatch.setenv("OMNIBIND_HUB", f"tcp/127.0.0.1:{port}")
+    monkeypatch.setenv("OMNIBIND_ROUTER", f"tcp/127.0.0.1:{port}")
     monkeypatch.setenv("ROS_DOMAIN_ID", "42")
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(_HERE.parents[2]), os.environ.get("PYTHONPATH", "")])
@@ -24,7 +24,7 @@ def hub_port(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.fixture
-def spawn(hub_port: int) -> Iterator[Callable[..., Process]]:
+def spawn(router_port: int) -> Iterator[Callable[..., Process]]:
     """`spawn(script, *arguments)`: a Process running test/support/<script>.py against this test's hub."""
     processes: list[Process] = []
 

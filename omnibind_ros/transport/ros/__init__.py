@@ -1,4 +1,4 @@
-"""The robot's processes with ROS 2: `rclpy` around the same runtime that `standalone` drives over Zenoh.
+"""ROS 2: a node as a transport, and what is ROS's own: lifecycle, parameters, launch, QoS events, signals.
 
-`rclpy` is imported in this room and nowhere else. Written for Humble (Python 3.10) and Jazzy (3.12).
+`rclpy` is imported in this folder and nowhere else. Written for Humble (Python 3.10) and Jazzy (3.12).
 """

@@ -1,7 +1,7 @@
-"""Events of subscriptions, where the middleware has them: who is alive, and what was lost.
+"""Events of subscriptions, where the middleware has them: how many publishers are alive, and what was lost.
 
-Humble keeps them in another module than later distributions. rmw_zenoh has no liveliness event; presence
-there follows from the graph, which it keeps up to date by itself.
+Humble keeps them in another module than later distributions. rmw_zenoh has no liveliness event; its graph is
+up to date by itself.
 """
 
 from __future__ import annotations
@@ -27,28 +27,26 @@ except ImportError:  # Humble
     )
 
 NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
-"""For publishers. An executor pays for every event each time it waits, and who requests too much is told so
-by its own node."""
+"""For publishers. An executor pays for every event each time it waits, and a subscriber that requests more
+than is offered is told so by its own node."""
 
 
 def subscribe(
     node: Node,
     message_class: Any,
     topic: str,
-    on_message: Callable[[Any], None],
+    on_message: Callable[[bytes], None],
     qos: QoSProfile,
     *,
     on_alive: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
-) -> tuple[Subscription, bool]:
-    """A subscription with as many of these events as the middleware has.
+) -> Subscription:
+    """A subscription to serialised messages, with as many of these events as the middleware has.
 
     Args:
-        on_alive: told how many publishers are alive, whenever that changes.
-        on_lost: told how many messages were lost since it was last called.
-
-    Returns:
-        The subscription, and whether `on_alive` will be called.
+        on_message: called with CDR.
+        on_alive: called with the number of publishers that are alive, whenever it changes.
+        on_lost: called with the number of messages lost since the last call.
     """
     alive = None if on_alive is None else _with(on_alive, "alive_count")
     lost = None if on_lost is None else _with(on_lost, "total_count_change")
@@ -60,16 +58,16 @@ def subscribe(
     ]
     for choice in choices:
         try:
-            subscription = node.create_subscription(
+            return node.create_subscription(
                 message_class,
                 topic,
                 on_message,
                 qos,
                 event_callbacks=SubscriptionEventCallbacks(**choice, use_default_callbacks=False),
+                raw=True,
             )
         except UnsupportedEventTypeError:
             continue
-        return subscription, bool(choice.get("liveliness"))
     raise AssertionError("a subscription without events is always possible")
 
 

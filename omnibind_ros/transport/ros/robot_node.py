@@ -1,29 +1,28 @@
-"""What both nodes are: lifecycle nodes that start by themselves, refuse with a reason, and leave politely.
+"""What both nodes are: lifecycle nodes that start by themselves, report why they cannot, and leave in order.
 
     unconfigured --configure--> inactive --activate--> active
                  <--cleanup---           <--deactivate-
 
-Autostart, watchdogs and diagnostics run on the steady clock: with `use_sim_time` and nobody on `/clock`, ROS
-timers stand still.
+Autostart and diagnostics run on the steady clock: with `use_sim_time` and no /clock, ROS timers stand still.
 """
 
 from __future__ import annotations
 
-import gc
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.timer import Timer
 
 from omnibind_ros.errors import OmniBindError
-from omnibind_ros.messages.diagnostics import Level, Report
-from omnibind_ros.transport.ros.diagnostics import Diagnostics
+from omnibind_ros.messages.diagnostics import Level, Report, reporter_name
+from omnibind_ros.process.memory import freeze
+from omnibind_ros.transport.diagnostics import Diagnostics
 from omnibind_ros.transport.ros.ros_log import RosLogHandler
+from omnibind_ros.transport.ros.transport import RosTransport
 
 _UNCONFIGURED, _INACTIVE, _ACTIVE = "unconfigured", "inactive", "active"
 
@@ -31,15 +30,15 @@ _UNCONFIGURED, _INACTIVE, _ACTIVE = "unconfigured", "inactive", "active"
 class RobotNode(LifecycleNode):  # type: ignore[misc]
     """A node with the parameter `autostart`; `configure`, `activate`, `deactivate`, `cleanup` are its own.
 
-    What they raise is logged, shown in diagnostics, and makes the transition fail; the node lives on.
+    What they raise is logged, shown in diagnostics, and makes the transition fail; the node stays.
     Autostart is carried out by the node itself: launch files cannot in every distribution, nor after a
     respawn.
     """
 
-    def __init__(self, name: str, hardware: str, **options: Any) -> None:
+    def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
         RosLogHandler(self.get_logger()).install()
-        self.steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.transport = RosTransport(self)
         self.state = _UNCONFIGURED
         self._trouble = ""
         autostart = self.declare_parameter(
@@ -49,12 +48,11 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
                 description="configure and activate without being told, also after a respawn", read_only=True
             ),
         )
-        self.diagnostics = Diagnostics(self, self.steady, hardware, self._report)
-        # Worker threads ask for a report; the executor's thread makes it.
-        self._news = self.create_guard_condition(self.diagnostics.report)
+        reporter = reporter_name(self.get_name(), self.get_namespace())
+        self._diagnostics = Diagnostics(self.transport, reporter, self._report)
         self._starter: Timer | None = None
         if autostart.value:
-            self._starter = self.create_timer(0.0, self._autostart, clock=self.steady)
+            self._starter = self.create_timer(0.0, self._autostart, clock=self.transport.steady)
 
     @abstractmethod
     def configure(self) -> None:
@@ -62,7 +60,7 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
 
     @abstractmethod
     def activate(self) -> None:
-        """Begin to listen and speak. After a failure `deactivate` is called."""
+        """Begin to subscribe and publish. After a failure `deactivate` is called."""
 
     @abstractmethod
     def deactivate(self) -> None:
@@ -74,23 +72,19 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
 
     @abstractmethod
     def reports(self) -> Iterable[Report]:
-        """What to say while active."""
+        """The diagnostics while the node is active."""
 
     @property
     @abstractmethod
     def subject(self) -> str:
-        """Of whom the diagnostics speak while the node is not active."""
+        """What the diagnostics are about while the node is not active."""
 
-    def now(self) -> int:
-        """ROS time, ns since the epoch; 0 while there is none."""
-        return int(self.get_clock().now().nanoseconds)
-
-    def tell_news(self) -> None:
-        """Report soon, out of turn. From any thread."""
-        self._news.trigger()
+    def report_soon(self) -> None:
+        """Publish diagnostics out of turn. From any thread."""
+        self._diagnostics.soon()
 
     def close(self) -> None:
-        """Leave in good order: others learn of it from the node and not from its silence."""
+        """Deactivate and clean up: others learn of the end from the node and not from its silence."""
         if self.state == _ACTIVE:
             self.deactivate()
         self.cleanup()
@@ -130,14 +124,12 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
                 self.get_logger().error(f"{self._trouble}\n{traceback.format_exc()}")
             if undo is not None:
                 undo()
-            self.tell_news()
+            self.report_soon()
             return TransitionCallbackReturn.FAILURE
         self.state, self._trouble = then, ""
         if then == _ACTIVE:
-            # What is there now stays; looking through it for garbage would hold an answer up for 30 ms.
-            gc.collect()
-            gc.freeze()
-        self.tell_news()
+            freeze()
+        self.report_soon()
         return TransitionCallbackReturn.SUCCESS
 
     def _autostart(self) -> None:
@@ -145,7 +137,7 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
         self.destroy_timer(self._starter)
         self._starter = None
         if self.state != _UNCONFIGURED:
-            return  # somebody was faster
+            return  # a transition was requested meanwhile
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -154,7 +146,7 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
             return [Report(self.subject, Level.ERROR, self._trouble, {"lifecycle": self.state})]
         if self.state != _ACTIVE:
             return [Report(self.subject, Level.WARN, f"the node is {self.state}", {"lifecycle": self.state})]
-        if self.now() == 0:
-            waits = "use_sim_time is set, and nobody tells the time on /clock"
+        if self.transport.now() == 0:
+            waits = "use_sim_time is set, and nothing publishes /clock"
             return [Report(self.subject, Level.STALE, waits, {"lifecycle": self.state})]
         return self.reports()

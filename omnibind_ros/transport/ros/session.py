@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+
+from omnibind_ros.transport.ros.transport import RosTransport
 
 
 @contextmanager
-def ros_node(name: str, namespace: str = "", domain: int | None = None) -> Iterator[Node]:
-    """A node in a context of its own; signals are left to the caller."""
+def ros_transport(name: str, namespace: str = "", domain: int | None = None) -> Iterator[RosTransport]:
+    """A node in a context of its own, as a transport; signals are left to the caller."""
     context = Context()
     rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node(name, namespace=namespace, context=context, use_global_arguments=False)
@@ -24,7 +25,7 @@ def ros_node(name: str, namespace: str = "", domain: int | None = None) -> Itera
     thread = threading.Thread(target=_spin, args=(executor,), name="rclpy", daemon=True)
     thread.start()
     try:
-        yield node
+        yield RosTransport(node)
     finally:
         executor.shutdown()
         thread.join()

@@ -1,6 +1,6 @@
 """Runs a node in its process until SIGINT or SIGTERM, and then takes it from the graph in good order.
 
-rclpy's own signal handlers would end the context first, and the node could not say goodbye any more.
+rclpy's own signal handlers would end the context first, and the node could publish no goodbye any more.
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from rclpy.signals import SignalHandlerOptions
 from omnibind_ros.process.signals import stop_on_signals
 from omnibind_ros.transport.ros.robot_node import RobotNode
 
-# Ctrl-C reaches a launched node from the terminal, and from the launcher once more.
-_SAME_WISH_S = 1.0
-
 
 def spin(make_node: Callable[[], RobotNode]) -> None:
     """Make the node, run its callbacks one after the other, and close it."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    with stop_on_signals(_SAME_WISH_S) as stop:
+    with stop_on_signals() as stop:
         node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import zenoh
 
 from omnibind_ros.messages.cdr import serialise
+from omnibind_ros.transport.protocol import Payload
 from omnibind_ros.transport.zenoh import wire
 from omnibind_ros.transport.zenoh.session import check_process
 
@@ -35,6 +36,11 @@ class Publisher:
         self._gid = wire.gid_of(token)
         self._token = session.liveliness().declare_token(token)
 
+    @property
+    def topic(self) -> str:
+        """The full name of the topic."""
+        return self.endpoint.topic
+
     def publish(self, message: object) -> None:
         """Send a message (any object with the fields of the topic's type). After `close` it does nothing.
 
@@ -44,7 +50,7 @@ class Publisher:
         """
         self.publish_cdr(serialise(message, self.endpoint.type_name))
 
-    def publish_cdr(self, payload: bytes | bytearray) -> None:
+    def publish_cdr(self, payload: Payload) -> None:
         """Send a message that is CDR of the topic's type already, its 4-byte header included.
 
         After `close` it does nothing.
@@ -58,12 +64,15 @@ class Publisher:
                 return
             self._sequence += 1
             attachment = wire.Attachment(self._sequence, time.time_ns(), self._gid)
-            self._publisher.put(payload, attachment=wire.pack_attachment(attachment))
+            self._publisher.put(
+                bytes(payload) if isinstance(payload, memoryview) else payload,
+                attachment=wire.pack_attachment(attachment),
+            )
 
     def wait_for_subscriber(self, timeout_s: float = 0.2) -> bool:
-        """Wait until somebody subscribes; False if nobody has by then.
+        """Wait until the topic has a subscriber; False if it has none by then. Not from a callback.
 
-        For the first message after start-up, which gets lost if it is sent before the others are known.
+        The first message after start-up is lost if it is sent before the others are known.
         """
         deadline = time.monotonic() + timeout_s
         # An advanced publisher cannot tell, a plain one of the same key can.

@@ -1,8 +1,8 @@
 """Opening Zenoh sessions: where the others are reached, and the settings of the two kinds of session.
 
-Every process has one *peer* session: it listens on a free loopback port, connects to the hub, learns of the
-other peers there and talks to them directly. The *hub* is a session in router mode at a fixed address, kept
-open by `hub_keeper`; a running `rmw_zenohd` is one too.
+Every process has one *peer* session: it listens on a free loopback port, connects to the router, learns of
+the other peers there and connects to them directly. The *router* is a session in router mode at a fixed
+address, kept open by `router_keeper`; a running `rmw_zenohd` serves as well.
 """
 
 from __future__ import annotations
@@ -19,45 +19,44 @@ import zenoh
 
 from omnibind_ros.errors import ConfigError, TransportError
 
-HUB_VARIABLE = "OMNIBIND_HUB"
-DEFAULT_HUB = "tcp/127.0.0.1:7447"
+ROUTER_VARIABLE = "OMNIBIND_ROUTER"
+_OLD_VARIABLE = "OMNIBIND_HUB"
+DEFAULT_ROUTER = "tcp/127.0.0.1:7447"
 
 _process_of_sessions: int | None = None
 
 
-def _hub_from_environment() -> str:
-    return os.environ.get(HUB_VARIABLE) or DEFAULT_HUB
+def _router_from_environment() -> str:
+    return os.environ.get(ROUTER_VARIABLE) or os.environ.get(_OLD_VARIABLE) or DEFAULT_ROUTER
 
 
 @dataclass(frozen=True)
 class Network:
-    """Where a process reaches the others. Addresses are Zenoh endpoints, e.g. `tcp/192.168.1.7:7447`.
+    """How a process reaches the others. Addresses are Zenoh endpoints, e.g. `tcp/192.168.1.7:7447`.
 
-    hub: this machine's hub (default: environment OMNIBIND_HUB, else tcp/127.0.0.1:7447).
-    connect: hubs of other machines.
-    listen: further addresses of this machine's hub, to which other machines `connect`.
+    router: that of this machine (default: environment OMNIBIND_ROUTER, else tcp/127.0.0.1:7447).
+    connect: routers of other machines.
+    listen: further addresses of this machine's router, to which other machines `connect`.
     config: a Zenoh json5 file (TLS, access control ...); what it sets wins over the settings made here.
-    shared_memory: no copies of large payloads between processes of one machine, for 20 MB a process.
 
     Raises:
         ConfigError: an address is not a Zenoh endpoint.
     """
 
-    hub: str = field(default_factory=_hub_from_environment)
+    router: str = field(default_factory=_router_from_environment)
     connect: Sequence[str] = ()
     listen: Sequence[str] = ()
     config: Path | None = None
-    shared_memory: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hub", self.hub.replace("/localhost:", "/127.0.0.1:"))
-        for address in (self.hub, *self.connect, *self.listen):
+        object.__setattr__(self, "router", self.router.replace("/localhost:", "/127.0.0.1:"))
+        for address in (self.router, *self.connect, *self.listen):
             _check_address(address)
 
     @property
-    def hub_is_here(self) -> bool:
-        """Whether the hub's address is this machine's own loopback, so that a process here may open it."""
-        host = self.hub.partition("/")[2]
+    def router_is_here(self) -> bool:
+        """Whether the router's address is this machine's own loopback, so that a process here may open it."""
+        host = self.router.partition("/")[2]
         return host.startswith(("127.", "[::1]"))
 
 
@@ -73,7 +72,7 @@ def open_peer(network: Network) -> zenoh.Session:
         {
             "mode": "peer",
             "listen/endpoints": ["tcp/127.0.0.1:0"],
-            "connect/endpoints": [network.hub, *network.connect],
+            "connect/endpoints": [network.router, *network.connect],
             "connect/timeout_ms": -1,
             "connect/exit_on_failure": False,
             "connect/retry": {"period_init_ms": 100, "period_max_ms": 200, "period_increase_factor": 2},
@@ -82,18 +81,18 @@ def open_peer(network: Network) -> zenoh.Session:
     )
 
 
-def open_hub(network: Network) -> zenoh.Session:
-    """The hub's session. The bind decides: of several processes that try, exactly one succeeds.
+def open_router(network: Network) -> zenoh.Session:
+    """The router's session. Of several processes that try to bind the address, exactly one succeeds.
 
     Raises:
-        TransportError: somebody else has the address.
+        TransportError: another process has the address.
         ConfigError: the Zenoh configuration file cannot be read.
     """
     return _open(
         network,
         {
             "mode": "router",
-            "listen/endpoints": [network.hub, *network.listen],
+            "listen/endpoints": [network.router, *network.listen],
             "listen/exit_on_failure": True,
             "listen/timeout_ms": 0,
             "connect/endpoints": [],
@@ -126,7 +125,7 @@ def _open(network: Network, settings: dict[str, Any]) -> zenoh.Session:
         "timestamping/enabled": True,
         "transport/link/tx/lease": 2000,
         "transport/unicast/open_timeout": 1000,
-        "transport/shared_memory/enabled": network.shared_memory,
+        "transport/shared_memory/enabled": False,  # its pool costs 20 MB a process
     }
     config = _configuration(network.config, {**common, **settings})
     _process_of_sessions = os.getpid()

@@ -14,9 +14,9 @@ from typing import Any
 import zenoh
 
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.messages.cdr import deserialise
+from omnibind_ros.transport.protocol import Counts
 from omnibind_ros.transport.zenoh import wire
-from omnibind_ros.transport.zenoh.channel import ChannelWorker, ErrorHook
+from omnibind_ros.transport.zenoh.callbacks import Callbacks, ChannelWorker, ErrorHook
 
 _PUBLISHERS_REMEMBERED = 64
 
@@ -32,35 +32,22 @@ class MessageInfo:
     lost: int
 
 
-@dataclass
-class Counts:
-    """Messages received intact; lost (overtaken or never arrived); malformed; refused by `on_message`."""
-
-    received: int = 0
-    lost: int = 0
-    malformed: int = 0
-    failed: int = 0
-
-
-OnMessage = Callable[[Any, MessageInfo], None]
-
-
 class Subscription:
-    """Calls `on_message(message, info)` on its own thread. Made by `Node.subscribe`.
-
-    Numeric arrays in a message are read-only views into the received payload.
-    """
+    """Calls `on_message(decode(payload), info)`. Made by `Node.subscribe` and `Node.subscribe_cdr`."""
 
     def __init__(
         self,
         session: zenoh.Session,
         endpoint: wire.Endpoint,
-        on_message: OnMessage,
+        decode: Callable[[bytes], Any],
+        on_message: Callable[[Any, MessageInfo], None],
         capacity: int,
+        callbacks: Callbacks,
         on_error: ErrorHook,
         on_close: Callable[[Subscription], None],
     ) -> None:
         self.endpoint = endpoint
+        self._decode = decode
         self._on_message = on_message
         self._on_error = on_error
         self._on_close = on_close
@@ -69,7 +56,9 @@ class Subscription:
         self._closed = False
         self._subscriber = self._declare(session, zenoh.handlers.RingChannel(capacity))
         self._token = session.liveliness().declare_token(wire.endpoint_token(endpoint))
-        self._worker = ChannelWorker(self._subscriber.handler, self._receive, name=f"topic {endpoint.topic}")
+        self._worker = ChannelWorker(
+            callbacks, self._subscriber.handler, self._receive, name=f"topic {endpoint.topic}"
+        )
 
     @property
     def counts(self) -> Counts:
@@ -110,7 +99,7 @@ class Subscription:
             return
         try:
             info = self._info(sample)
-            message = deserialise(sample.payload.to_bytes(), self.endpoint.type_name)
+            message = self._decode(sample.payload.to_bytes())
         except BadMessage as error:
             self._counts.malformed += 1
             self._on_error(self.endpoint.topic, error)

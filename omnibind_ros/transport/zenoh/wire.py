@@ -20,7 +20,7 @@ from typing import Literal, TypeVar, cast, get_args
 import xxhash
 
 from omnibind_ros.errors import BadMessage, ConfigError
-from omnibind_ros.transport.zenoh.qos import (
+from omnibind_ros.transport.qos import (
     INFINITE_NS,
     Durability,
     History,

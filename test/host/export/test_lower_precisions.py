@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import write_stub_bundle
+from encoding import encode_raw
 from small_models import write_two_layers
 
 from omnibind_ros.bundle.label_bank import LabelBank
@@ -70,7 +71,7 @@ def test_the_new_bundle_runs_every_precision_and_says_what_it_is_worth(bundle, r
     vectors = {}
     for precision in entry.precisions:
         encoder = SensorEncoder.open(made, "words", "text", precision=precision, backend="onnxruntime")
-        vectors[precision] = encoder.encode_raw("three").vector
+        vectors[precision] = encode_raw(encoder, "three").vector
         encoder.close()
     for precision, vector in vectors.items():
         assert vector @ vectors["fp32"] > 0.99, precision

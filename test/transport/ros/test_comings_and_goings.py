@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from audio_common_msgs.msg import AudioDataStamped
+from omnibind_ros.transport.ros.types import TYPES
 from rclpy.qos import qos_profile_sensor_data
 from ros_robot import LATCHED, Robot, names
 from sensor_msgs.msg import CompressedImage, Imu, PointCloud2
@@ -21,7 +22,6 @@ from transport_support import wait_until
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.modalities import raw
-from omnibind_ros.transport.ros.types import TYPES
 from omnibind_ros.types import Embedding
 
 
@@ -100,7 +100,7 @@ def test_the_encoder_tells_of_a_driver_that_hangs_or_goes(robot: Robot) -> None:
     robot.witness.until("idle", True, back)
 
     tell("driver goes", robot.witness.until("idle", False, camera.end()), 100)
-    robot.fusion_says("idle", lambda values: "goodbye" in values["message"])
+    robot.fusion_says("idle", lambda values: "no valid input" in values["message"])
     robot.encoder_says("idle", lambda values: "waits for its driver" in values["message"])
     back = time.monotonic()
     robot.camera("idle", 2)

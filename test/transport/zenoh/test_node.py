@@ -16,10 +16,10 @@ from transport_support import GENEROUS_S, Process, free_port, wait_until
 
 from omnibind_ros.errors import BadMessage, ConfigError
 from omnibind_ros.messages.cdr import message_class, type_hash
+from omnibind_ros.transport.protocol import Offer
+from omnibind_ros.transport.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos
 from omnibind_ros.transport.zenoh import wire
-from omnibind_ros.transport.zenoh.discovery import PublisherChange
 from omnibind_ros.transport.zenoh.node import Node
-from omnibind_ros.transport.zenoh.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos
 from omnibind_ros.transport.zenoh.session import Network
 
 STRING = "std_msgs/msg/String"
@@ -53,7 +53,7 @@ class Inbox:
 # -------- one process
 
 
-def test_message_arrives_with_its_origin(hub_port: int) -> None:
+def test_message_arrives_with_its_origin(router_port: int) -> None:
     inbox = Inbox()
     with Node("talker", "/robot") as talker, Node("listener", "/robot") as listener:
         publisher = talker.publisher("chatter", STRING, RELIABLE)
@@ -68,14 +68,14 @@ def test_message_arrives_with_its_origin(hub_port: int) -> None:
         assert 0 < first.stamp_ns <= second.stamp_ns
 
 
-def test_newest_replaces_what_waits_and_losses_are_counted(hub_port: int) -> None:
+def test_newest_replaces_what_waits_and_losses_are_counted(router_port: int) -> None:
     inbox = Inbox()
     inbox.open.clear()
-    with Node("talker") as talker, Node("listener") as listener:
+    with Node("talker") as talker, Node("listener") as listener, Node("other") as other:
         publisher = talker.publisher("chatter", STRING, RELIABLE)
         subscription = listener.subscribe("chatter", STRING, inbox, qos=RELIABLE, keep="newest")
         marker = Inbox()
-        listener.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
+        other.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
         assert publisher.wait_for_subscriber(GENEROUS_S)
         publisher.publish(text("0"))
         wait_until(lambda: inbox.texts == ["0"], "the first message")
@@ -90,13 +90,13 @@ def test_newest_replaces_what_waits_and_losses_are_counted(hub_port: int) -> Non
         assert subscription.counts.lost == 8
 
 
-def test_all_loses_nothing_until_its_depth_and_then_counts(hub_port: int) -> None:
+def test_all_loses_nothing_until_its_depth_and_then_counts(router_port: int) -> None:
     inbox, marker = Inbox(), Inbox()
     inbox.open.clear()
-    with Node("talker") as talker, Node("listener") as listener:
+    with Node("talker") as talker, Node("listener") as listener, Node("other") as other:
         publisher = talker.publisher("chatter", STRING, RELIABLE)
         subscription = listener.subscribe("chatter", STRING, inbox, qos=RELIABLE, keep="all", depth=20)
-        listener.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
+        other.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
         assert publisher.wait_for_subscriber(GENEROUS_S)
         publisher.publish(text("0"))
         wait_until(lambda: inbox.texts == ["0"], "the first message")
@@ -109,7 +109,7 @@ def test_all_loses_nothing_until_its_depth_and_then_counts(hub_port: int) -> Non
         assert subscription.counts.lost == 10
 
 
-def test_bad_messages_and_failing_callbacks_are_counted_and_survived(hub_port: int) -> None:
+def test_bad_messages_and_failing_callbacks_are_counted_and_survived(router_port: int) -> None:
     errors: list[tuple[str, Exception]] = []
     heard: list[str] = []
 
@@ -148,7 +148,7 @@ def test_late_joiner_gets_what_is_latched(spawn: Spawn) -> None:
         wait_until(lambda: inbox.texts == ["hello"], "the latched message")
 
 
-def test_humble_publishers_are_heard(hub_port: int) -> None:
+def test_humble_publishers_are_heard(router_port: int) -> None:
     inbox = Inbox()
     with Node("robot", humble=True) as robot, Node("listener") as listener:
         publisher = robot.publisher("chatter", STRING, LATCHED)
@@ -158,43 +158,46 @@ def test_humble_publishers_are_heard(hub_port: int) -> None:
         wait_until(lambda: inbox.texts == ["from Humble"], "the message without a type hash")
 
 
-def test_domains_do_not_hear_each_other(hub_port: int) -> None:
+def test_domains_do_not_hear_each_other(router_port: int) -> None:
     here, there = Inbox(), Inbox()
     with Node("talker") as talker, Node("other", domain=7) as other:
         publisher = talker.publisher("chatter", STRING, LATCHED)
         talker.subscribe("chatter", STRING, here, qos=LATCHED)
         other.subscribe("chatter", STRING, there, qos=LATCHED)
-        wrong: list[PublisherChange] = []
-        other.discover("chatter", wrong.append)
+        wrong: list[Any] = []
+        other.watch("chatter", lambda *seen: wrong.append(seen))
         publisher.publish(text("private"))
         wait_until(lambda: here.texts == ["private"], "the message in its own domain")
         assert (there.texts, wrong) == ([], [])
 
 
-def test_discovery_tells_of_publishers_that_come_and_go(hub_port: int) -> None:
-    changes: list[PublisherChange] = []
+def test_a_watch_reports_publishers_that_come_and_go(router_port: int) -> None:
+    seen: list[tuple[str, tuple[Offer, ...], int]] = []
+    camera, microphone = "/robot/omnibind/cam/embedding", "/robot/omnibind/mic/embedding"
+    offer = Offer(STRING, EMBEDDING)
     with Node("fusion", "/robot") as fusion, Node("encoder_cam", "/robot") as encoder:
         early = encoder.publisher("omnibind/cam/embedding", STRING, EMBEDDING)
-        fusion.discover("omnibind/*/embedding", changes.append)
-        wait_until(lambda: len(changes) == 1, "the publisher that was there already")
-        assert changes[0].alive
-        assert changes[0].endpoint == early.endpoint
-        assert changes[0].endpoint.qos == EMBEDDING
+        fusion.watch("omnibind/*/embedding", lambda *change: seen.append(change))
+        wait_until(lambda: len(seen) == 1, "the publisher that was there already")
         encoder.publisher("omnibind/cam/embedding/raw", STRING, RELIABLE)
         encoder.publisher("omnibind/recognition", STRING, RELIABLE)
-        late = encoder.publisher("omnibind/mic/embedding", STRING, EMBEDDING)
-        wait_until(lambda: len(changes) == 2, "the later publisher")
-        assert changes[1].endpoint == late.endpoint
+        encoder.publisher("omnibind/mic/embedding", STRING, EMBEDDING)
+        wait_until(lambda: len(seen) == 2, "the later publisher")
+        second = encoder.publisher("omnibind/cam/embedding", STRING, EMBEDDING)
+        wait_until(lambda: len(seen) == 3, "a second publisher of one topic")
         early.close()
-        wait_until(lambda: len(changes) == 3, "the closed publisher to be gone")
-        assert (changes[2].endpoint, changes[2].alive, changes[2].gid) == (
-            early.endpoint,
-            False,
-            changes[0].gid,
-        )
+        second.close()
+        wait_until(lambda: len(seen) == 5, "both closed publishers to be gone")
+    assert seen[:5] == [
+        (camera, (offer,), 1),
+        (microphone, (offer,), 1),
+        (camera, (offer, offer), 2),
+        (camera, (offer,), 1),
+        (camera, (), 0),
+    ]
 
 
-def test_closing_everything_twice_and_from_a_callback(hub_port: int) -> None:
+def test_closing_everything_twice_and_from_a_callback(router_port: int) -> None:
     done = threading.Event()
     with Node("node") as node:
         publisher = node.publisher("chatter", STRING, LATCHED)
@@ -214,7 +217,7 @@ def test_closing_everything_twice_and_from_a_callback(hub_port: int) -> None:
 
 
 def test_bad_names_are_refused_before_anything_is_opened(
-    hub_port: int, monkeypatch: pytest.MonkeyPatch
+    router_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match="not a ROS name"):
         Node("no spaces")
@@ -223,10 +226,10 @@ def test_bad_names_are_refused_before_anything_is_opened(
         Node("node")
 
 
-def test_a_node_left_open_does_not_hang_or_abort_the_interpreter(hub_port: int) -> None:
+def test_a_node_left_open_does_not_hang_or_abort_the_interpreter(router_port: int) -> None:
     program = (
         "from omnibind_ros.transport.zenoh.node import Node\n"
-        "from omnibind_ros.transport.zenoh.qos import SENSOR_DATA\n"
+        "from omnibind_ros.transport.qos import SENSOR_DATA\n"
         "node = Node('careless')\n"
         "node.subscribe('x', 'std_msgs/msg/String', print, qos=SENSOR_DATA)\n"
         "print('done')\n"
@@ -262,35 +265,34 @@ def test_image_and_embedding_from_another_process(spawn: Spawn) -> None:
 
 @pytest.mark.parametrize("way", ["killed", "terminated"])
 def test_a_process_that_ends_is_gone(spawn: Spawn, way: str) -> None:
-    changes: list[PublisherChange] = []
+    seen: list[int] = []
     with Node("fusion", "/robot") as node:
-        node.discover("omnibind/*/embedding", changes.append)
+        node.watch("omnibind/*/embedding", lambda topic, offers, alive: seen.append(alive))
         camera = spawn("transport_actor", "camera")
-        wait_until(lambda: [change.alive for change in changes] == [True], "the camera's embedding")
-        assert changes[0].endpoint.node.name == "encoder_camera"
+        wait_until(lambda: seen == [1], "the camera's embedding")
         camera.next()
         if way == "killed":
             camera.kill()
         else:
             assert camera.terminate() == 0
-        wait_until(lambda: [change.alive for change in changes] == [True, False], "the camera to be gone")
+        wait_until(lambda: seen == [1, 0], "the camera to be gone")
 
 
 def test_hub_holder_killed_while_others_talk(spawn: Spawn) -> None:
     holder = spawn("transport_actor", "hold")
-    assert holder.next() == {"holds_hub": True}
+    assert holder.next() == {"holds_router": True}
     talker = spawn("transport_actor", "talk", "/numbers")
-    assert talker.next() == {"holds_hub": False}
+    assert talker.next() == {"holds_router": False}
     inbox = Inbox()
     with Node("listener") as node:
-        assert not node.holds_hub
+        assert not node.holds_router
         node.subscribe("/numbers", STRING, inbox, qos=RELIABLE, keep="all", depth=1000)
         wait_until(lambda: len(inbox.texts) >= 20, "numbers before")
         holder.kill()
         before = len(inbox.texts)
 
-        newcomers: list[PublisherChange] = []
-        node.discover("/meet/newcomer/here", newcomers.append)
+        newcomers: list[Any] = []
+        node.watch("/meet/newcomer/here", lambda *seen: newcomers.append(seen))
         newcomer = spawn("transport_actor", "meet", "newcomer", "newcomer")
         wait_until(lambda: newcomers, "the newcomer")
         assert newcomer.next()["heard"]
@@ -306,25 +308,25 @@ def test_five_started_at_once_all_meet(spawn: Spawn) -> None:
     guests = [spawn("transport_actor", "meet", guest, ",".join(everybody)) for guest in everybody]
     reports = [guest.next(60.0) for guest in guests]
     assert all(report["found"] and report["heard"] for report in reports), reports
-    assert sum(report["holds_hub"] for report in reports) == 1
+    assert sum(report["holds_router"] for report in reports) == 1
 
 
 @pytest.mark.parametrize("first", ["listening", "connecting"])
-def test_two_machines(first: str, hub_port: int) -> None:
+def test_two_machines(first: str, router_port: int) -> None:
     """Two hubs, as on two machines: one listens on a further address, the other connects to it."""
     meeting = f"tcp/127.0.0.1:{free_port()}"
     networks = {
         "listening": Network(listen=[meeting]),
-        "connecting": Network(hub=f"tcp/127.0.0.1:{free_port()}", connect=[meeting]),
+        "connecting": Network(router=f"tcp/127.0.0.1:{free_port()}", connect=[meeting]),
     }
     second = next(side for side in networks if side != first)
     with Node(first, network=networks[first]) as one, Node(second, network=networks[second]) as two:
-        assert one.holds_hub and two.holds_hub
+        assert one.holds_router and two.holds_router
         for talker, listener in ((one, two), (two, one)):
             inbox, changes = Inbox(), []
             publisher = talker.publisher(f"from_{talker.id.name}", STRING, LATCHED)
             listener.subscribe(f"from_{talker.id.name}", STRING, inbox, qos=LATCHED)
-            listener.discover(f"from_{talker.id.name}", changes.append)
+            listener.watch(f"from_{talker.id.name}", lambda *seen, to=changes: to.append(seen))
             publisher.publish(text("across"))
             wait_until(lambda inbox=inbox: inbox.texts == ["across"], "the message from the other machine")
             wait_until(lambda changes=changes: changes, "the publisher on the other machine")
@@ -338,11 +340,11 @@ needs_witness = pytest.mark.skipif(
 
 
 @needs_witness
-def test_an_independent_implementation_lists_and_hears_us(spawn: Spawn, hub_port: int) -> None:
+def test_an_independent_implementation_lists_and_hears_us(spawn: Spawn, router_port: int) -> None:
     type_name, topic = "vision_msgs/msg/Classification", "/robot/omnibind/recognition"
     with Node("fusion", "/robot") as node:
         publisher = node.publisher("omnibind/recognition", type_name, RELIABLE)
-        witness = spawn("transport_witness", "listen", hub_port, topic, type_hash(type_name))
+        witness = spawn("transport_witness", "listen", router_port, topic, type_hash(type_name))
         assert publisher.wait_for_subscriber(GENEROUS_S)
         header = message_class("std_msgs/msg/Header")(
             stamp=message_class("builtin_interfaces/msg/Time")(sec=1, nanosec=2), frame_id="base_link"
@@ -357,7 +359,7 @@ def test_an_independent_implementation_lists_and_hears_us(spawn: Spawn, hub_port
             "zenoh_ros2_sdk.cli",
             "--no-daemon",
             "--router",
-            f"127.0.0.1:{hub_port}",
+            f"127.0.0.1:{router_port}",
             "topic",
             "list",
             "--show-types",
@@ -371,15 +373,13 @@ def test_an_independent_implementation_lists_and_hears_us(spawn: Spawn, hub_port
 
 
 @needs_witness
-def test_we_find_and_hear_an_independent_implementation(spawn: Spawn, hub_port: int) -> None:
+def test_we_find_and_hear_an_independent_implementation(spawn: Spawn, router_port: int) -> None:
     inbox, changes = Inbox(), []
     with Node("listener") as node:
         node.subscribe("/hello", STRING, inbox, qos=RELIABLE)
-        node.discover("/hello", changes.append)
-        spawn("transport_witness", "talk", hub_port, "/hello")
+        node.watch("/hello", lambda topic, offers, alive: changes.extend(offers))
+        spawn("transport_witness", "talk", router_port, "/hello")
         wait_until(lambda: inbox.texts, "its message")
         assert inbox.texts[0] == "hello from elsewhere"
         wait_until(lambda: changes, "its publisher")
-        endpoint = changes[0].endpoint
-        assert (endpoint.node.name, endpoint.topic, endpoint.type_name) == ("witness", "/hello", STRING)
-        assert endpoint.type_hash == type_hash(STRING)
+        assert changes[0].type_name == STRING

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnibind_ros.errors import BadMessage, ConfigError
+from omnibind_ros.transport.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos, recognition_qos
 from omnibind_ros.transport.zenoh import wire
-from omnibind_ros.transport.zenoh.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos, recognition_qos
 
 HASH = "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18"
 TALKER = wire.NodeId(0, "aac3178e146ba6f1fc6e6a4085e77f21", 0, "talker")
