@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from omnibind_ros.messages.cdr import TYPES, deserialise, serialise
+from omnibind_ros.messages.cdr import deserialise, message_class, serialise
 from omnibind_ros.messages.stamps import make_header, ns_to_time
 from omnibind_ros.modalities.event.events import Events
 from omnibind_ros.modalities.event.evt3 import encode_evt3
@@ -27,8 +27,8 @@ def make(name: str, /, **fields: Any) -> Any:
         if isinstance(value, (bytes, bytearray)):
             fields[key] = np.frombuffer(value, np.uint8)
     if isinstance(fields.get("header"), int):
-        fields["header"] = make_header(TYPES, fields["header"], FRAME)
-    return deserialise(serialise(TYPES[name](**fields), name), name)
+        fields["header"] = make_header(fields["header"], FRAME)
+    return deserialise(serialise(message_class(name)(**fields), name), name)
 
 
 def image(
@@ -56,7 +56,9 @@ def compressed(data: Any, kind: str, stamp: int = T0) -> Any:
 
 def point_field(name: str, offset: int, datatype: int = 7, count: int = 1) -> Any:
     """`sensor_msgs/PointField`."""
-    return TYPES["sensor_msgs/msg/PointField"](name=name, offset=offset, datatype=datatype, count=count)
+    return message_class("sensor_msgs/msg/PointField")(
+        name=name, offset=offset, datatype=datatype, count=count
+    )
 
 
 XYZ = (("x", "f4"), ("y", "f4"), ("z", "f4"))
@@ -109,7 +111,7 @@ def cloud(
 
 def audio(data: Any, stamp: int = T0) -> Any:
     """`audio_common_msgs/AudioDataStamped` of bytes."""
-    payload = TYPES["audio_common_msgs/msg/AudioData"](data=np.frombuffer(data, np.uint8))
+    payload = message_class("audio_common_msgs/msg/AudioData")(data=np.frombuffer(data, np.uint8))
     return make("audio_common_msgs/msg/AudioDataStamped", header=stamp, audio=payload)
 
 
@@ -140,7 +142,7 @@ def event_packet(data: Any, stamp: int = T0, seq: int = 0, **fields: Any) -> Any
 
 def event_packets(events: Events, start: int, length: int = 10 * MS, quiet: bool = False) -> list[Any]:
     """Events from time 0 on in packets of `length` ns; `quiet`: with packets in which nothing happens."""
-    found = []
+    found: list[Any] = []
     for begin in range(0, int(events.t[-1]) + 1, length):
         part = events.between(begin, begin + length)
         if len(part) or quiet:
@@ -153,8 +155,8 @@ def event_packets(events: Events, start: int, length: int = 10 * MS, quiet: bool
 def event_array(events: Events, stamp: int = T0) -> Any:
     """`dvs_msgs/EventArray`, with the events' own times."""
     rows = zip(events.x.tolist(), events.y.tolist(), events.t.tolist(), events.p.tolist(), strict=True)
-    event = TYPES["dvs_msgs/msg/Event"]
-    listed = [event(x=x, y=y, ts=ns_to_time(TYPES, t), polarity=p) for x, y, t, p in rows]
+    event = message_class("dvs_msgs/msg/Event")
+    listed = [event(x=x, y=y, ts=ns_to_time(t), polarity=p) for x, y, t, p in rows]
     return make(
         "dvs_msgs/msg/EventArray", header=stamp, width=events.width, height=events.height, events=listed
     )
@@ -162,7 +164,10 @@ def event_array(events: Events, stamp: int = T0) -> Any:
 
 def imu(row: Any, stamp: int = T0, unmeasured: str = "") -> Any:
     """`sensor_msgs/Imu` of acceleration and angular velocity [6], of which one may be `unmeasured`."""
-    vector, quaternion = TYPES["geometry_msgs/msg/Vector3"], TYPES["geometry_msgs/msg/Quaternion"]
+    vector, quaternion = (
+        message_class("geometry_msgs/msg/Vector3"),
+        message_class("geometry_msgs/msg/Quaternion"),
+    )
     values = {}
     for name, (x, y, z) in {"linear_acceleration": row[:3], "angular_velocity": row[3:]}.items():
         values[name] = vector(x=float(x), y=float(y), z=float(z))
@@ -187,7 +192,7 @@ def joints(row: Any, stamp: int = T0) -> Any:
 
 def numbers(row: Any, stamp: int = 0) -> Any:
     """`std_msgs/Float32MultiArray`, which has no stamp."""
-    layout = TYPES["std_msgs/msg/MultiArrayLayout"](dim=[], data_offset=0)
+    layout = message_class("std_msgs/msg/MultiArrayLayout")(dim=[], data_offset=0)
     return make("std_msgs/msg/Float32MultiArray", layout=layout, data=np.asarray(row, np.float32))
 
 

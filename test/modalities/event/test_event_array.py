@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from sensor_messages import make
 
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.messages.cdr import TYPES
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import ns_to_time
 from omnibind_ros.modalities.event.event_array import decode_event_array
 
 
 def event(x, y, ns, polarity=True):
-    return TYPES["dvs_msgs/msg/Event"](x=x, y=y, ts=ns_to_time(TYPES, ns), polarity=polarity)
+    return message_class("dvs_msgs/msg/Event")(x=x, y=y, ts=ns_to_time(ns), polarity=polarity)
 
 
 def array(*events, width=64, height=48):
