@@ -42,6 +42,8 @@ class GatedAdaptor:
 
     stream = True
     input_shape = (1, 4)
+    lost_messages = 0
+    stamp_fault = ""
 
     def __init__(self) -> None:
         self.gate = threading.Event()

@@ -27,6 +27,7 @@ class PointCloudFormat:
         margin: share of a view left free on each side.
         softness: how fast a pixel saturates with the points that fall into it.
         few, enough: point counts at which quality is 0 and 1.
+        skip_zero_returns: whether points exactly at (0, 0, 0), if a message has more than one, are invalid.
     """
 
     size: int = 32
@@ -34,6 +35,7 @@ class PointCloudFormat:
     softness: float = 1.5
     few: int = 6
     enough: int = 16
+    skip_zero_returns: bool = True
 
 
 _HORIZONTAL, _VERTICAL = np.array([[0, 0, 2], [1, 2, 1]])
@@ -44,30 +46,22 @@ _MOST_POINTS = 1 << 14
 
 
 class PointCloudPreprocessor(SingleShotPreprocessor):
-    """`sensor_msgs/PointCloud2`; raw sample: float32 [N,3] metres, x right, y up (as its frame has it).
-
-    Args:
-        format: preprocessing constants of the bundle.
-        skip_zero_returns: points at exactly (0, 0, 0), if there is more than one, are invalid returns.
-    """
+    """`sensor_msgs/PointCloud2`; raw sample: float32 [N,3] metres, x right, y up (as its frame has it)."""
 
     modality = "point_cloud"
     Format = PointCloudFormat
     format: PointCloudFormat
-
-    def __init__(self, format: PointCloudFormat | None = None, *, skip_zero_returns: bool = True) -> None:
-        super().__init__(format)
-        self._skip_zero_returns = skip_zero_returns
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         return (1, len(_HORIZONTAL), self.format.size, self.format.size)
 
     def decode(self, message: Any) -> NDArray[np.float32]:
-        return decode_points(message, skip_zero_returns=self._skip_zero_returns)[0]
+        return decode_points(message, skip_zero_returns=self.format.skip_zero_returns)[0]
 
     def feed(self, message: Any, received: int = 0) -> list[Sample]:
-        points, invalid = decode_points(message, most=_MOST_POINTS, skip_zero_returns=self._skip_zero_returns)
+        skip_zeros = self.format.skip_zero_returns
+        points, invalid = decode_points(message, most=_MOST_POINTS, skip_zero_returns=skip_zeros)
         axes = _without_strays(_by_axis(points))
         verdict = self._check(axes, invalid)
         data = self._views(axes) if verdict.quality > 0 else self.nothing

@@ -76,7 +76,7 @@ def test_the_quality_counts_the_valid_points():
 def test_a_device_may_measure_the_origin():
     zeros = np.zeros((700, 3), np.float32)
     zeros[:, 0] = np.arange(700) // 2  # the first two points are zero
-    (sample,) = make_preprocessor("point_cloud", skip_zero_returns=False).feed(cloud(zeros))
+    (sample,) = make_preprocessor("point_cloud", {"skip_zero_returns": False}).feed(cloud(zeros))
     expected = make_preprocessor("point_cloud").prepare(zeros)
     np.testing.assert_array_equal(sample.data, expected)
 
