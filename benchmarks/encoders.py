@@ -24,14 +24,12 @@ import typer
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.messages.cdr import message_class
-from omnibind_ros.messages.types import MessageTypes
+from omnibind_ros.messages.types import TYPES
 from omnibind_ros.modalities import raw
 from omnibind_ros.modalities.event.events import Events
 
 cv2.setNumThreads(1)  # OpenCV would spread a resize over all cores
 
-TYPES = MessageTypes(message_class, to_bytes=lambda array: array)
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
 RNG = np.random.default_rng(0)

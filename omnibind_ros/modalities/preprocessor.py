@@ -55,8 +55,7 @@ class Preprocessor(ABC):
     """One per sensor. `format` holds the preprocessing constants that the bundle's manifest records.
 
     Attributes:
-        lost_messages: messages that never arrived, as far as the messages themselves tell (by a sequence
-            number); grows only.
+        lost_messages: messages that never arrived, by the sequence numbers of those that did; it only grows.
         stamp_fault: why the stamps of the messages are not used; empty while they are.
     """
 

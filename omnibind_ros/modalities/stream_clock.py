@@ -18,7 +18,7 @@ class StreamClock:
     """Times the messages of one driver, in order.
 
     Args:
-        longest_gap_ns: two messages further apart tell nothing about the clock.
+        longest_gap_ns: messages further apart are not compared.
 
     Attributes:
         fault: why stamps are not used; empty while they are.

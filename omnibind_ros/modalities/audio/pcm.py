@@ -1,4 +1,4 @@
-"""PCM bytes of any common format -> mono float32, and a streaming resampler to the rate a model wants.
+"""PCM bytes of any common format -> mono float32, and a streaming resampler to the rate of a model.
 
 The resampler is a polyphase windowed-sinc filter (Smith, "Digital Audio Resampling", CCRMA): output m lies
 at input position m * source / target; its value is the input around that position weighted by a

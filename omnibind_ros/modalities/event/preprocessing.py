@@ -49,9 +49,9 @@ class EventFormat:
 
 _MS = 1_000_000
 _LONGEST_GAP_NS = 5_000 * _MS
-_MOMENT_NS = 10 * _MS  # event rates are told apart at this resolution
+_MOMENT_NS = 10 * _MS  # resolution of event rates
 _JITTER_NS = 50 * _MS  # by which the stamp of a packet without events may be behind the last event
-_SILENCE_NS = 500 * _MS  # packets further apart tell nothing about the driver's clock
+_SILENCE_NS = 500 * _MS  # stamps of packets further apart are not compared
 _LONGER = 1.1  # than a window: movement that is not waited for any longer
 _MANY_BYTES = 1 << 17  # decoding more than this together saves nothing
 _MANY_BURSTS = 256

@@ -65,7 +65,7 @@ _ENCODINGS = {
 
 
 def decode_image(message: Any) -> NDArray[Any]:
-    """The pixels of a `sensor_msgs/Image` or `CompressedImage` (told apart by the field `encoding`).
+    """The pixels of a `sensor_msgs/Image` or `CompressedImage` (only the former has a field `encoding`).
 
     Returns:
         RGB uint8 [H,W,3], or uint8 / uint16 / float32 [H,W] in native byte order; often a read-only view.
@@ -82,7 +82,7 @@ def decode_rgb(message: Any, least: int = 0) -> NDArray[np.uint8]:
     """The same as RGB uint8 [H,W,3]; one channel becomes grey, see `to_rgb`.
 
     Args:
-        least: if not 0, of a picture of which the shorter side has four times as many pixels or more, only
+        least: if not 0, of a picture of which the shorter side has eight times as many pixels or more, only
             the centre square [S,S,3] is decoded, reduced by a whole number to S >= `least`.
 
     Raises:
@@ -93,7 +93,7 @@ def decode_rgb(message: Any, least: int = 0) -> NDArray[np.uint8]:
     else:
         pixels, encoding = _decompress(message, least), _ENCODINGS["rgb8"]
     factor = min(pixels.shape[0], pixels.shape[1] * encoding.together) // least if least else 1
-    if factor >= 4:
+    if factor >= 8:
         return _reduced_square(pixels, encoding, factor // 4)
     return to_rgb(_in_rgb(pixels, encoding))
 
@@ -201,7 +201,7 @@ _REDUCED = [
     (4, cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION),
     (2, cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION),
 ]
-"""A JPEG of which only every 8th, 4th or 2nd pixel each way is wanted costs a third of a whole one."""
+"""(factor, flag of OpenCV): a JPEG is decoded in less than half the time when it is reduced."""
 
 _STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -235,13 +235,13 @@ def to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 _OUTLIERS = 0.002
 """share of the values at either end; about what ImageJ saturates when it enhances contrast"""
-_MANY_VALUES = 1 << 14
+_MANY_VALUES = 1 << 12
 
 
 def robust_range(values: NDArray[Any]) -> tuple[float, float]:
     """Least and greatest finite value [H,W], without the 0.2 % at either end; (0, 0) if there is none.
 
-    Of a large picture a grid of some 16,000 values is looked at; of fewer than 500 none is left out.
+    Of a large picture a grid of some 4,000 values is looked at; of fewer than 500 none is left out.
     """
     step = max(1, math.isqrt(values.size // _MANY_VALUES))
     sample = np.sort(values[::step, ::step], axis=None)

@@ -1,7 +1,8 @@
 """PointCloud2 -> the xyz points that the sensor measured, whatever else the cloud carries and its layout.
 
-A PointCloud2 is a matrix of points of `point_step` bytes in rows of `row_step` bytes; its `fields` tell where
-in a point each value lies. Coordinates are read as strided views of the message; the only copy is the result.
+A PointCloud2 is a matrix of points of `point_step` bytes in rows of `row_step` bytes; its `fields` define
+where in a point each value lies. Coordinates are read as strided views of the message; the only copy is the
+result.
 
 Sensors have two ways to mark a return as invalid: NaN (REP 117), and the point (0, 0, 0).
 """
@@ -26,8 +27,8 @@ def decode_points(
     """The valid points of a `sensor_msgs/PointCloud2`.
 
     Args:
-        most: about how many points are wanted. Of a larger cloud, points are read at regular steps; all are
-            read if too few of these are valid.
+        most: the most points to return. Of a larger cloud, points are read at regular steps; all are read if
+            too few of these are valid.
         skip_zero_returns: more than one point exactly at (0, 0, 0) are invalid returns; a single one may be
             a point.
 

@@ -44,7 +44,7 @@ def test_an_empty_chunk_is_no_error():
 
 
 @pytest.mark.parametrize(
-    ("data", "sample_format", "channels", "says"),
+    ("data", "sample_format", "channels", "error"),
     [
         (b"\0" * 5, "S16LE", 1, "5 bytes is cut .* 1 channels of S16LE are 2 bytes"),
         (b"\0" * 6, "S16LE", 2, "cut .* are 4 bytes"),
@@ -55,8 +55,8 @@ def test_an_empty_chunk_is_no_error():
         (b"", "S16LE", 10**30, "channels"),
     ],
 )
-def test_bad_audio(data, sample_format, channels, says):
-    with pytest.raises(BadMessage, match=says):
+def test_bad_audio(data, sample_format, channels, error):
+    with pytest.raises(BadMessage, match=error):
         decode_pcm(data, sample_format, channels)
 
 

@@ -186,11 +186,11 @@ def test_nothing_moving_is_an_empty_sample():
 
 
 @pytest.mark.parametrize(
-    ("constants", "said"),
+    ("constants", "error"),
     [({"mean": [1, 2]}, "2 values for 6"), ({"std": 0}, "above 0"), ({"axes": 4}, "4 coordinates")],
 )
-def test_constants_that_do_not_fit_are_refused(constants, said):
-    with pytest.raises(ConfigError, match=said):
+def test_constants_that_do_not_fit_are_refused(constants, error):
+    with pytest.raises(ConfigError, match=error):
         make_preprocessor("motion", {**SERIES, **constants})
 
 
