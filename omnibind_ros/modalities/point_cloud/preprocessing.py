@@ -43,6 +43,8 @@ _HORIZONTAL, _VERTICAL = np.array([[0, 0, 2], [1, 2, 1]])
 
 _MOST_POINTS = 1 << 14
 """of a message; more make no difference to 32 x 32 pixels"""
+_TOGETHER = 1 << 12
+"""points at a time, to stay in the cache"""
 
 
 class PointCloudPreprocessor(SingleShotPreprocessor):
@@ -126,19 +128,26 @@ def _without_strays(axes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _splat(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """Bilinear histograms [views,size,size] of pixel coordinates [3,N] in 0 to size - 1, y upwards."""
-    lower = np.minimum(pixels.astype(np.intp), size - 2)
-    rest = pixels - lower.astype(np.float32)
-    column, row = lower[_HORIZONTAL], size - 1 - lower[_VERTICAL]
-    right, up = rest[_HORIZONTAL], rest[_VERTICAL]
-    # All views are counted at once, as if they were one tall picture.
-    cell = ((row + np.arange(len(row))[:, None] * size) * size + column).ravel()
-    n, r, u, b = (
-        np.bincount(cell, share, minlength=len(row) * size * size).reshape(-1, size, size)
-        for share in (None, right.ravel(), up.ravel(), (right * up).ravel())
-    )
+    sums = _sums(pixels[:, :_TOGETHER], size)
+    for begin in range(_TOGETHER, pixels.shape[1], _TOGETHER):
+        for total, part in zip(sums, _sums(pixels[:, begin : begin + _TOGETHER], size), strict=True):
+            total += part
+    n, r, u, b = (total.reshape(-1, size, size) for total in sums)
     # A point gives its lower left pixel (1 - right)(1 - up), the one right of it right(1 - up), and so on.
     views = n - r - u + b
     views[:, :, 1:] += (r - b)[:, :, :-1]
     views[:, :-1] += (u - b)[:, 1:]
     views[:, :-1, 1:] += b[:, 1:, :-1]
     return views.astype(np.float32)
+
+
+def _sums(pixels: NDArray[np.float32], size: int) -> list[NDArray[Any]]:
+    """Of the points in each pixel [views * size * size]: number, sums of right, of up and of right x up."""
+    lower = np.minimum(pixels.astype(np.intp), size - 2)
+    rest = pixels - lower.astype(np.float32)
+    column, row = lower[_HORIZONTAL], size - 1 - lower[_VERTICAL]
+    right, up = rest[_HORIZONTAL], rest[_VERTICAL]
+    # All views are counted at once, as if they were one tall picture.
+    cell = ((row + np.arange(len(row))[:, None] * size) * size + column).ravel()
+    shares = (None, right.ravel(), up.ravel(), (right * up).ravel())
+    return [np.bincount(cell, share, minlength=len(row) * size * size) for share in shares]
