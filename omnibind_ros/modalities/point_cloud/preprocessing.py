@@ -138,7 +138,7 @@ def _splat(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     views[:, :, 1:] += (r - b)[:, :, :-1]
     views[:, :-1] += (u - b)[:, 1:]
     views[:, :-1, 1:] += b[:, 1:, :-1]
-    return views.astype(np.float32)
+    return np.asarray(views, np.float32)
 
 
 def _sums(pixels: NDArray[np.float32], size: int) -> list[NDArray[Any]]:
