@@ -24,9 +24,15 @@ import typer
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.messages.cdr import message_class
+from omnibind_ros.messages.stamps import make_header
+from omnibind_ros.modalities.audio.messages import audio_message
 from omnibind_ros.modalities.event.events import Events
+from omnibind_ros.modalities.event.messages import event_message
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.point_cloud.messages import cloud_message
+from omnibind_ros.modalities.text.messages import text_message
+from omnibind_ros.modalities.touch.messages import touch_message
 
 cv2.setNumThreads(1)  # OpenCV would spread a resize over all cores
 
@@ -48,7 +54,7 @@ def camera(width: int, height: int, encoding: str) -> Callable[[Scene], list[Any
 
     def messages(scene: Scene) -> list[Any]:
         pixels = picture(scene, width, height)
-        message = raw.image(TYPES, pixels, START, "camera")
+        message = image_message(pixels, START, "camera")
         if encoding in convert:
             pixels = cv2.cvtColor(pixels, convert[encoding])
             message.encoding, message.step, message.data = encoding, pixels.strides[0], pixels.reshape(-1)
@@ -59,20 +65,20 @@ def camera(width: int, height: int, encoding: str) -> Callable[[Scene], list[Any
 
 def jpeg_camera(scene: Scene) -> list[Any]:
     data = cv2.imencode(".jpg", picture(scene, 1920, 1080)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-    header = raw.image(TYPES, np.zeros((1, 1), np.uint8), START, "camera").header
-    compressed = TYPES["sensor_msgs/msg/CompressedImage"]
+    compressed = message_class("sensor_msgs/msg/CompressedImage")
+    header = make_header(START, "camera")
     return [compressed(header=header, format="rgb8; jpeg compressed bgr8", data=data.reshape(-1))]
 
 
 def thermal(scene: Scene) -> list[Any]:
     pixels = cv2.resize(scene.sample("thermal").astype(np.float32), (160, 120))
-    return [raw.image(TYPES, pixels, START, "thermal")]
+    return [image_message(pixels, START, "thermal")]
 
 
 def cloud(scene: Scene) -> list[Any]:
     points = scene.sample("point_cloud")
     many = np.repeat(points, 2000 // len(points) + 1, axis=0)[:2000]
-    return [raw.point_cloud(TYPES, many + RNG.normal(0, 1e-3, many.shape).astype(np.float32), START, "depth")]
+    return [cloud_message(many + RNG.normal(0, 1e-3, many.shape).astype(np.float32), START, "depth")]
 
 
 def depth_camera(scene: Scene) -> list[Any]:
@@ -81,14 +87,14 @@ def depth_camera(scene: Scene) -> list[Any]:
     points = np.zeros((480 * 640, 4), np.float32)
     points[:, :3] = stroke[RNG.integers(0, len(stroke), len(points))] + RNG.normal(0, 1e-3, (len(points), 3))
     points[RNG.random(len(points)) < 0.5, :3] = np.nan
-    message = raw.point_cloud(TYPES, points[:1, :3], START, "depth")
+    message = cloud_message(points[:1, :3], START, "depth")
     message.height, message.width, message.point_step, message.row_step = 480, 640, 16, 640 * 16
     message.data = points.reshape(-1).view(np.uint8)
     return [message]
 
 
 def text(scene: Scene) -> list[Any]:
-    return [raw.text(TYPES, scene.sample("text"))]
+    return [text_message(scene.sample("text"))]
 
 
 def sound(scene: Scene) -> list[Any]:
@@ -97,7 +103,7 @@ def sound(scene: Scene) -> list[Any]:
     pause = (RNG.standard_normal(9600) * 2e-4).astype(np.float32)
     stream = np.concatenate([pause, word, pause, word, pause, word, pause])
     return [
-        raw.audio_chunk(TYPES, stream[i : i + 800], START + i * 62_500, "mic")
+        audio_message(stream[i : i + 800], START + i * 62_500, "mic")
         for i in range(0, len(stream) - 800, 800)
     ]
 
@@ -112,7 +118,7 @@ def events(packet: int) -> Callable[[Scene], list[Any]]:
         for number, begin in enumerate(range(0, int(stream.t[-1]), packet)):
             part = stream.between(begin, begin + packet)
             first = int(part.t[0]) if len(part) else begin
-            packets.append(raw.event_packet(TYPES, part.shifted(START), START + first, "dvs", number))
+            packets.append(event_message(part.shifted(START), START + first, "dvs", number))
         return packets
 
     return messages
@@ -122,7 +128,7 @@ def skin(scene: Scene) -> list[Any]:
     """Two strokes with rests between them, 120 frames a second."""
     stroke, rest = scene.sample("touch"), np.zeros((96, 16, 16), np.float32)
     frames = np.concatenate([rest, stroke, rest, stroke, rest])
-    return [raw.touch_frame(TYPES, f, START + i * 8_333_333, "skin") for i, f in enumerate(frames)]
+    return [touch_message(f, START + i * 8_333_333, "skin") for i, f in enumerate(frames)]
 
 
 class Case(NamedTuple):

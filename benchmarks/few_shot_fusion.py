@@ -34,8 +34,6 @@ import numpy as np
 import torch
 import typer
 
-from omnibind_ros.host.data.augment import AUGMENTATIONS
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
@@ -60,6 +58,8 @@ from omnibind_ros.host.training.few_shot import FewShot
 from omnibind_ros.host.training.fit import Machine, load_weights, save_weights, write_whole
 from omnibind_ros.host.training.run import UNTAUGHT, TrainingRun
 from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
+from omnibind_ros.modalities.definition import load
+from omnibind_ros.modalities.registry import definition
 
 JUDGES = 10
 """Recordings of each class and modality that sets are drawn from, in the split that judges."""
@@ -188,7 +188,8 @@ class Bench:
         found = select(run.recordings(modality), run.recipe, self.split.value)
         by_class = ([r for r in found if r.label == label] for label in run.recipe.label_names)
         some = [same[i] for same in by_class for i in rng.permutation(len(same))[:JUDGES]]
-        return self._prepared(modality, some, STEPS * len(CORRUPTIONS[modality]), run.seed)
+        kinds = load(definition(modality).corruptions) or ()
+        return self._prepared(modality, some, STEPS * len(kinds), run.seed)
 
     def _prepared(self, modality: str, recordings: list[Recording], versions: int, seed: int) -> Pool:
         """Recordings and corrupted versions of them, with model inputs in the place of embeddings."""
@@ -197,7 +198,7 @@ class Bench:
 
 
 def _augmented(recording: Recording, seed: tuple[int, ...]) -> Recording:
-    augment = AUGMENTATIONS.get(recording.modality)
+    augment = load(definition(recording.modality).augment)
     if augment is None:
         return recording
     return replace(recording, load=lambda: augment(recording.load(), np.random.default_rng(seed)))

@@ -22,7 +22,6 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import select
@@ -36,7 +35,8 @@ from omnibind_ros.host.training.evidence import embedder, train_evidence
 from omnibind_ros.host.training.fit import Machine
 from omnibind_ros.host.training.run import TrainingRun
 from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.definition import Corrupt, load
+from omnibind_ros.modalities.registry import definition, make_preprocessor
 
 MOST = 200
 """Recordings of a modality and split."""
@@ -59,7 +59,7 @@ class Bench:
         for modality in self.modalities:
             own = None if kinds is None else kinds[modality]
             encoder, adaptor = self._encoder(modality, own), make_preprocessor(modality)
-            names, all_kinds = self.run.recipe.label_names, len(CORRUPTIONS[modality])
+            names, all_kinds = self.run.recipe.label_names, len(_corruptions(modality))
             dev[modality] = make_pool(
                 embedder(encoder), adaptor, self._some(modality, "dev"), names, kinds=own, seed=self.seed
             )
@@ -167,8 +167,8 @@ def main(
     show("all kinds known", bench.judge(full, ids, test, lambda o: True))
 
     for part in (0, 1):
-        seen = {m: [k for k in range(1, len(CORRUPTIONS[m]) + 1) if k % 2 == part] for m in names}
-        unseen = {m: {c.__name__ for k, c in enumerate(CORRUPTIONS[m], 1) if k % 2 != part} for m in names}
+        seen = {m: [k for k in range(1, len(_corruptions(m)) + 1) if k % 2 == part] for m in names}
+        unseen = {m: {c.__name__ for k, c in enumerate(_corruptions(m), 1) if k % 2 != part} for m in names}
         dev, test = bench.trained_on(seen)
         model = bench.train(dev, names)
         for title, only in (("", names), (", without thermal", tuple(m for m in names if m != "thermal"))):
@@ -177,6 +177,10 @@ def main(
                 return o.kind in unseen[o.bad] and set(o.subset) <= set(only)  # noqa: B023
 
             show(f"half {part + 1} of the kinds never met{title}", bench.judge(model, ids, test, keep))
+
+
+def _corruptions(modality: str) -> tuple[Corrupt, ...]:
+    return load(definition(modality).corruptions) or ()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.engine_upgrade import EngineUpgrade, open_encoder_engine
 from omnibind_ros.engines.engine import DEFAULT_OPTIONS, Engine, EngineOptions
 from omnibind_ros.errors import BadMessage, BundleError
-from omnibind_ros.modalities.preprocessor import Preprocessor, Sample, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor, Sample
+from omnibind_ros.modalities.registry import make_preprocessor
 from omnibind_ros.names import check_sensor_name
 from omnibind_ros.types import Embedding, Modality
 

@@ -12,16 +12,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from importlib import import_module
-from inspect import signature
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from omnibind_ros.errors import ConfigError
-from omnibind_ros.names import nearest
 
 
 @dataclass(frozen=True)
@@ -142,61 +137,3 @@ def stamp_and_frame(message: Any) -> tuple[int, str]:
     if header is None:
         return 0, ""
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec, header.frame_id
-
-
-_ADAPTORS = {
-    "image": "omnibind_ros.modalities.image.preprocessing:ImagePreprocessor",
-    "audio": "omnibind_ros.modalities.audio.preprocessing:AudioPreprocessor",
-    "event": "omnibind_ros.modalities.event.preprocessing:EventPreprocessor",
-    "touch": "omnibind_ros.modalities.touch.preprocessing:TouchPreprocessor",
-    "thermal": "omnibind_ros.modalities.thermal.preprocessing:ThermalPreprocessor",
-    "point_cloud": "omnibind_ros.modalities.point_cloud.preprocessing:PointCloudPreprocessor",
-    "text": "omnibind_ros.modalities.text.preprocessing:TextPreprocessor",
-    "series": "omnibind_ros.modalities.series.preprocessing:SeriesPreprocessor",
-}
-
-
-def preprocessor_class(modality: str) -> type[Preprocessor]:
-    """The adaptor of a built-in modality, imported only now: an audio encoder needs no OpenCV.
-
-    Raises:
-        ConfigError: no such modality.
-    """
-    if modality not in _ADAPTORS:
-        raise ConfigError(f"no sensor adaptor for modality {modality!r}{nearest(modality, _ADAPTORS)}")
-    module, name = _ADAPTORS[modality].split(":")
-    adaptor: type[Preprocessor] = getattr(import_module(module), name)
-    return adaptor
-
-
-def make_preprocessor(
-    modality: str, preprocessing: dict[str, Any] | None = None, **options: Any
-) -> Preprocessor:
-    """Build the adaptor of a modality.
-
-    Args:
-        modality: a built-in modality, or the bundle's own name for one whose `preprocessing` says
-            `adaptor: <built-in>`.
-        preprocessing: constants from the bundle's manifest; missing ones take the format's defaults.
-        options: how this one device encodes its messages (e.g. `sample_format`, `rate` of a microphone).
-
-    Raises:
-        ConfigError: unknown modality, constant or option; the line names the nearest valid name.
-    """
-    constants = dict(preprocessing or {})
-    kind = preprocessor_class(str(constants.pop("adaptor", modality)))
-    valid = [f.name for f in fields(kind.Format)]
-    for key in constants:
-        if key not in valid:
-            raise ConfigError(f"preprocessing of {modality!r}: unknown constant {key!r}{nearest(key, valid)}")
-    known = _option_names(kind)
-    for key in options:
-        if key not in known:
-            raise ConfigError(
-                f"a {modality} sensor has no option {key!r}{nearest(key, known) if known else ''}"
-            )
-    return kind(kind.Format(**constants), **options)
-
-
-def _option_names(kind: type[Preprocessor]) -> list[str]:
-    return [name for name in signature(kind).parameters if name != "format"]

@@ -16,7 +16,8 @@ from sensor_messages import MS, SECOND, T0, event_array, event_packet, imu
 from omnibind_ros.modalities.event import preprocessing as event_preprocessing
 from omnibind_ros.modalities.event.events import Events
 from omnibind_ros.modalities.event.evt3 import encode_evt3
-from omnibind_ros.modalities.preprocessor import Preprocessor, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 from omnibind_ros.modalities.stream_clock import StreamClock
 
 PERIOD = 10 * MS

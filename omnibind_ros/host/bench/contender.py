@@ -64,12 +64,13 @@ def _open_torch(contender: Contender) -> Embed:
 
     from omnibind_ros.bundle.loading import Bundle
     from omnibind_ros.host.models.student import Student
-    from omnibind_ros.host.training.student_plans import PLANS
+    from omnibind_ros.host.training.student_plans import usual_plan
 
     torch.set_num_threads(contender.threads)
     bundle = Bundle.load(contender.bundle)
     entry = bundle.manifest.encoders[contender.modality]
-    student: Any = Student(entry.input.shape[1:], bundle.space.dim, PLANS[contender.modality].student)
+    config = usual_plan(contender.modality).student
+    student: Any = Student(entry.input.shape[1:], bundle.space.dim, config)
     weights = Path(contender.run) / "final" / contender.modality / "student.pt"
     student.load_state_dict(torch.load(weights, weights_only=True))
     student = student.eval()

@@ -23,8 +23,8 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.errors import BackendError
 from omnibind_ros.host.bench.contender import Contender
 from omnibind_ros.host.bench.machine import Machine, environment
-from omnibind_ros.host.data.scene import SIMULATORS
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.host.data.scene import simulator
+from omnibind_ros.modalities.registry import having, make_preprocessor
 from omnibind_ros.process.child import run_code, run_main
 
 _INPUTS = 16
@@ -144,10 +144,11 @@ def _inputs(bundle: Bundle, modality: str) -> np.ndarray[Any, np.dtype[Any]]:
     preprocessing = dict(model.preprocessing)
     kind = str(preprocessing.get("adaptor", modality))
     rng = np.random.default_rng(0)
-    if kind not in SIMULATORS:
+    if kind not in having("simulate"):
         return rng.normal(size=(_INPUTS, *model.input.shape)).astype(model.input.dtype)
     adaptor = make_preprocessor(modality, preprocessing)
-    return np.stack([adaptor.prepare(SIMULATORS[kind](i % 10, rng)) for i in range(_INPUTS)])
+    simulate = simulator(kind)
+    return np.stack([adaptor.prepare(simulate(i % 10, rng)) for i in range(_INPUTS)])
 
 
 def _name(contender: Contender) -> str:

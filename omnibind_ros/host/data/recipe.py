@@ -14,7 +14,6 @@ from pydantic import AfterValidator, Field, JsonValue, Strict
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.strict_yaml import Document, StrictModel, read_yaml
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.data.from_pictures import VIEWS
 from omnibind_ros.host.data.readers.bag import BagSource
 from omnibind_ros.host.data.readers.folders import FolderSource
 from omnibind_ros.host.data.readers.idx import IdxSource
@@ -22,11 +21,10 @@ from omnibind_ros.host.data.readers.mat import MatSource
 from omnibind_ros.host.data.readers.npz import NpzSource
 from omnibind_ros.host.data.readers.pattern import PatternSource
 from omnibind_ros.host.data.readers.table import TableSource
-from omnibind_ros.host.data.scene import SIMULATORS
 from omnibind_ros.host.data.source import Name, SplitRule
-from omnibind_ros.modalities.preprocessor import Preprocessor, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import having, make_preprocessor, names
 from omnibind_ros.names import check_sensor_name, nearest
-from omnibind_ros.types import MODALITIES
 
 AnySource = FolderSource | PatternSource | TableSource | NpzSource | IdxSource | MatSource | BagSource
 
@@ -169,7 +167,7 @@ def _check_modalities(recipe: Recipe, document: Document) -> None:
         where = ("modalities", name)
         try:
             check_sensor_name(name)
-            if rules.adaptor is None and name not in MODALITIES:
+            if rules.adaptor is None and name not in names():
                 raise ConfigError(
                     f"{name!r} is not built in; say whose messages it has, e.g. adaptor: series"
                 )
@@ -179,13 +177,13 @@ def _check_modalities(recipe: Recipe, document: Document) -> None:
 
 
 def _check_sources(recipe: Recipe, document: Document) -> None:
-    known = (*MODALITIES, *recipe.own)
-    names: set[str] = set()
+    known = (*names(), *recipe.own)
+    seen: set[str] = set()
     for index, source in enumerate(recipe.sources):
         where = ("sources", str(index))
-        if source.name in names:
+        if source.name in seen:
             raise document.error((*where, "name"), f"{source.name!r} is the name of another source, too")
-        names.add(source.name)
+        seen.add(source.name)
         if source.modality not in known:
             hint = nearest(source.modality, known)
             raise document.error(
@@ -201,10 +199,9 @@ def _check_additions(recipe: Recipe, document: Document) -> None:
     sources = {source.name: source.modality for source in recipe.sources}
     for modality, source in recipe.from_pictures.items():
         where = ("from_pictures", modality)
-        if modality not in VIEWS:
-            raise document.error(
-                where, f"pictures cannot be turned into {modality!r}{nearest(modality, VIEWS)}"
-            )
+        if modality not in having("from_picture"):
+            hint = nearest(modality, having("from_picture"))
+            raise document.error(where, f"pictures cannot be turned into {modality!r}{hint}")
         if sources.get(source) != "image":
             pictures = [name for name, of in sources.items() if of == "image"]
             raise document.error(where, f"{source!r} is no source of images{nearest(source, pictures)}")
@@ -214,8 +211,9 @@ def _check_additions(recipe: Recipe, document: Document) -> None:
             raise document.error(("taught_by", modality), problem)
     for modality in recipe.simulated:
         where = ("simulated", modality)
-        if modality not in SIMULATORS:
-            raise document.error(where, f"there is no simulated {modality!r}{nearest(modality, SIMULATORS)}")
+        if modality not in having("simulate"):
+            hint = nearest(modality, having("simulate"))
+            raise document.error(where, f"there is no simulated {modality!r}{hint}")
         strange = [label for label in recipe.labels if label not in tuple("0123456789")]
         if strange:
             raise document.error(where, f"simulated sensors show the digits 0 to 9 only, not {strange[0]!r}")

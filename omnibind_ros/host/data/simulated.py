@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.data.scene import SIMULATORS
+from omnibind_ros.host.data.scene import simulator
+from omnibind_ros.modalities.definition import Simulate
 
 
 def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[Recording]:
@@ -16,7 +18,7 @@ def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[R
     count = recipe.simulated.get(modality, 0)
     if not count:
         return []
-    simulate = SIMULATORS[modality]
+    simulate = simulator(modality)
     return [
         Recording(
             modality,
@@ -31,5 +33,5 @@ def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[R
     ]
 
 
-def _draw(simulate: object, label: int, seed: tuple[int, ...]) -> object:
-    return simulate(label, np.random.default_rng(seed))  # type: ignore[operator]
+def _draw(simulate: Simulate, label: int, seed: tuple[int, ...]) -> Any:
+    return simulate(label, np.random.default_rng(seed))

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.modalities.definition import load
 from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import definition
 
 NO_LABEL = -1
 """Class index of a recording that shows none of the classes."""
@@ -110,7 +111,7 @@ def make_pool(
     strengths are spread evenly over 0 to 1.
     Recordings that the signal checks refuse as they are stay in the pool, with quality 0.
     """
-    all_kinds = CORRUPTIONS.get(adaptor.modality, ())
+    all_kinds = load(definition(adaptor.modality).corruptions) or ()
     corruptions = [
         (number, corrupt)
         for number, corrupt in enumerate(all_kinds, start=1)

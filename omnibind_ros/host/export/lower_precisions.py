@@ -42,7 +42,7 @@ from omnibind_ros.host.export.quantization_record import (
     QuantizationRecord,
     exact,
 )
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 PRECISIONS = ("fp16", *FORMS)
 """What can be added to a bundle's float32 encoders."""

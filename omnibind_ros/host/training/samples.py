@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.host.data.augment import AUGMENTATIONS
-from omnibind_ros.host.data.corrupt import CORRUPTIONS, Corrupt
 from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.modalities.definition import Corrupt, load
 from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import definition
 
 NEGATIVE = -1
 """Class index of a sample that shows none of the labels."""
@@ -95,8 +95,8 @@ def prepare_samples(
         variants: how many versions of each are kept; from the second on they are augmented on the raw level.
         corrupted: how many corrupted versions of each are kept as well.
     """
-    augment = AUGMENTATIONS.get(adaptor.modality)
-    corruptions: tuple[Corrupt, ...] = CORRUPTIONS.get(adaptor.modality, ())
+    known = definition(adaptor.modality)
+    augment, corruptions = load(known.augment), load(known.corruptions) or ()
     variants, corrupted = variants if augment else 1, corrupted if corruptions else 0
     # Streams of their own: what is asked of one leaves the other as it was.
     rng, chance = np.random.default_rng(seed), np.random.default_rng([seed, 1])

@@ -20,7 +20,7 @@ from omnibind_ros.host.data.from_pictures import as_modality
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
-from omnibind_ros.host.data.to_pictures import RENDERINGS, Looks, shown
+from omnibind_ros.host.data.to_pictures import Looks, renderer, shown
 from omnibind_ros.host.models.student import Student
 from omnibind_ros.host.models.teachers import (
     Anchors,
@@ -37,9 +37,9 @@ from omnibind_ros.host.training.config import TrainingConfig
 from omnibind_ros.host.training.fit import ONE_DEVICE, Machine, write_whole
 from omnibind_ros.host.training.samples import prepare_samples
 from omnibind_ros.host.training.stage1 import train_student
-from omnibind_ros.host.training.student_plans import PLANS
+from omnibind_ros.host.training.student_plans import usual_plan
 from omnibind_ros.host.training.targets import Pictures, Targets, make_targets, see_pictures
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 MINILM = "minilm"
 TEXTS_ONLY = CadConfig(lambda_image=0, lambda_relation=0, lambda_structure=0, lambda_embedding=0)
@@ -122,7 +122,8 @@ class Teaching:
 
     def _with_tower(self, texts: TextTeacher) -> Teacher:
         adaptor = make_preprocessor("image")
-        plan = replace(PLANS["image"], samples=self._config.teacher.samples, lr=PLANS["image"].lr / 2)
+        usual = usual_plan("image")
+        plan = replace(usual, samples=self._config.teacher.samples, lr=usual.lr / 2)
         samples = prepare_samples(self._lessons(), self._recipe.label_names, adaptor, seed=self._config.seed)
         tower = train_student(
             samples,
@@ -148,7 +149,7 @@ class Teaching:
         seed, recipe = self._config.seed, self._recipe
         lessons = [*self._recordings, *simulated_recordings(recipe, "image", seed)]
         for modality in recipe.modalities:
-            if modality == "image" or modality not in RENDERINGS:
+            if modality == "image" or renderer(modality) is None:
                 continue
             few = recipe.model_copy(update={"simulated": {modality: _SHOWN_PER_CLASS}})
             made = simulated_recordings(few, modality, seed) if modality in recipe.simulated else []

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from omnibind_ros.errors import BadRecording
 from omnibind_ros.host.data.decode import Decoder, SampleRules
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 FILE = Path("somewhere.npy")
 SERIES = {"adaptor": "series", "channels": 3, "rate": 50}

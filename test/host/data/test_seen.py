@@ -13,7 +13,7 @@ from omnibind_ros.host.data import seen as module
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.host.data.seen import Seen
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 ADAPTOR = make_preprocessor("point_cloud")
 

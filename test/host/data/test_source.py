@@ -16,7 +16,7 @@ from omnibind_ros.host.data.decode import Decoder
 from omnibind_ros.host.data.files import Files
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.source import Entry, Source
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 LABELS = {"yes": "yes", "no": "no"}
 

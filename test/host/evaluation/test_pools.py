@@ -6,7 +6,7 @@ import numpy as np
 
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.evaluation.pools import NO_LABEL, make_pool, pick
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 def recordings(modality: str, names: list[str], paired: bool) -> list[Recording]:

@@ -21,8 +21,8 @@ from omnibind_ros.host.evaluation.evaluation import evaluate  # noqa: E402
 from omnibind_ros.host.export.bundle_writer import TrainedEncoder, write_bundle  # noqa: E402
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel  # noqa: E402
 from omnibind_ros.host.models.student import Student  # noqa: E402
-from omnibind_ros.host.training.student_plans import PLANS  # noqa: E402
-from omnibind_ros.modalities.preprocessor import make_preprocessor  # noqa: E402
+from omnibind_ros.host.training.student_plans import usual_plan  # noqa: E402
+from omnibind_ros.modalities.registry import make_preprocessor  # noqa: E402
 from omnibind_ros.types import Space  # noqa: E402
 
 RECIPE = load_recipe("digits").model_copy(update={"simulated": {"touch": 1, "point_cloud": 1}})
@@ -34,7 +34,8 @@ SPACE = Space("test/1", 384)
 def written(tmp_path_factory):
     torch.manual_seed(0)
     students = {
-        m: Student(make_preprocessor(m).input_shape[1:], 384, PLANS[m].student).eval() for m in MODALITIES
+        m: Student(make_preprocessor(m).input_shape[1:], 384, usual_plan(m).student).eval()
+        for m in MODALITIES
     }
     centres = np.linalg.qr(np.random.default_rng(0).standard_normal((384, 10)))[0].T.astype(np.float32)
     fusion = AdaptiveFusionModel(2).eval()
@@ -183,7 +184,7 @@ def test_it_can_be_loaded_by_path(written):
 def test_a_modality_of_ones_own_goes_to_the_robot_with_its_constants(tmp_path):
     series = {"channels": 6, "rate": 50, "window_s": 1.0, "std": [9.8, 9.8, 9.8, 2, 2, 2]}
     adaptor = make_preprocessor("wrist_imu", {"adaptor": "series", **series})
-    student = Student(adaptor.input_shape[1:], 384, PLANS["series"].student).eval()
+    student = Student(adaptor.input_shape[1:], 384, usual_plan("series").student).eval()
     centres = np.linalg.qr(np.random.default_rng(0).standard_normal((384, 10)))[0].T.astype(np.float32)
     bundle = write_bundle(
         tmp_path / "mine",

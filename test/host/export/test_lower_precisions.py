@@ -22,7 +22,7 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.export.lower_precisions import Judge, add_precisions, make_record
 from omnibind_ros.host.export.quantization_record import QuantizationRecord
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 RECIPE = load_recipe("digits").model_copy(update={"sources": ()})
 

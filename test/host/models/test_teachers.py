@@ -23,7 +23,7 @@ from omnibind_ros.host.models.teachers import (  # noqa: E402
     make_anchors,
     moved_to,
 )
-from omnibind_ros.modalities.preprocessor import make_preprocessor  # noqa: E402
+from omnibind_ros.modalities.registry import make_preprocessor  # noqa: E402
 
 D = 16
 RNG = np.random.default_rng(0)

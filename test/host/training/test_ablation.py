@@ -14,7 +14,7 @@ from bars import bars  # noqa: E402
 from omnibind_ros.errors import ConfigError  # noqa: E402
 from omnibind_ros.host.data.recipe import Recipe, load_recipe  # noqa: E402
 from omnibind_ros.host.data.recording import Recording  # noqa: E402
-from omnibind_ros.host.data.scene import SIMULATORS  # noqa: E402
+from omnibind_ros.host.data.scene import simulator  # noqa: E402
 from omnibind_ros.host.report.ablation_table import FULL, NOBODY, summary, tables  # noqa: E402
 from omnibind_ros.host.training import few_shot  # noqa: E402
 from omnibind_ros.host.training.ablation import PARTS, WORDS, Ablation, variants  # noqa: E402
@@ -82,7 +82,7 @@ def tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingRun:
         source = {"image": "handwritten", "touch": "traced"}[modality]
 
         def one(label: str, n: int) -> Recording:
-            raw = SIMULATORS[modality](int(label), np.random.default_rng(n))
+            raw = simulator(modality)(int(label), np.random.default_rng(n))
             group = ("AB", "CD", "HM")[n] if modality == "touch" else ""
             return Recording(modality, source, f"{modality}/{label}/{n}", label, group, lambda: raw)
 

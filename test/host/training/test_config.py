@@ -12,7 +12,7 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.training.config import TrainingConfig, changed
 from omnibind_ros.host.training.run import TrainingRun
-from omnibind_ros.host.training.student_plans import PLANS
+from omnibind_ros.host.training.student_plans import usual_plan
 
 DIGITS = load_recipe("digits")
 
@@ -22,9 +22,9 @@ def test_settings_change_what_they_name_alone():
     config = changed(TrainingConfig(), settings)
     assert (config.cad.lambda_relation, config.teacher.model, config.seed) == (2.0, "clip", 7)
     assert config.cad.lambda_text == TrainingConfig().cad.lambda_text
-    assert config.plan(PLANS["touch"], "touch").samples == 1000
-    assert config.plan(PLANS["touch"], "touch").student == PLANS["touch"].student
-    assert config.plan(PLANS["event"], "event") == PLANS["event"]
+    assert config.plan(usual_plan("touch"), "touch").samples == 1000
+    assert config.plan(usual_plan("touch"), "touch").student == usual_plan("touch").student
+    assert config.plan(usual_plan("event"), "event") == usual_plan("event")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from omnibind_ros.host.data.recipe import load_recipe  # noqa: E402
 from omnibind_ros.host.data.recording import Recording  # noqa: E402
 from omnibind_ros.host.data.simulated import simulated_recordings  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, prepare_samples  # noqa: E402
-from omnibind_ros.modalities.preprocessor import make_preprocessor  # noqa: E402
+from omnibind_ros.modalities.registry import make_preprocessor  # noqa: E402
 
 RECIPE = load_recipe("digits").model_copy(update={"simulated": {"audio": 2, "image": 1}})
 

@@ -14,7 +14,7 @@ from omnibind_ros.host.training.cad import DEFAULT_CAD  # noqa: E402
 from omnibind_ros.host.training.config import TrainingConfig  # noqa: E402
 from omnibind_ros.host.training.fit import save_weights  # noqa: E402
 from omnibind_ros.host.training.run import TrainingRun  # noqa: E402
-from omnibind_ros.host.training.student_plans import PLANS  # noqa: E402
+from omnibind_ros.host.training.student_plans import usual_plan  # noqa: E402
 from omnibind_ros.host.training.teaching import TEXTS_ONLY, Teaching  # noqa: E402
 
 DIGITS = load_recipe("digits")
@@ -75,7 +75,7 @@ def test_a_tower_that_is_trained_needs_no_image_student(tmp_path, monkeypatch):
     monkeypatch.setattr("omnibind_ros.host.training.teaching.MiniLMTeacher", Words)
     folder = tmp_path / "run/teacher"
     folder.mkdir(parents=True)
-    save_weights(Student((3, 48, 48), 16, PLANS["image"].student), folder / "student.pt")
+    save_weights(Student((3, 48, 48), 16, usual_plan("image").student), folder / "student.pt")
     picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
     shown = Recording("image", "signs", "one", "1", "", lambda: picture)
     teaching = Teaching(DIGITS, [shown], no_student, folder, TrainingConfig())

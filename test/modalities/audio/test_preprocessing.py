@@ -12,7 +12,7 @@ from sensor_messages import MS, T0, audio, feed_all, speech
 
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 def chunks(sound: np.ndarray, size: int = 400, rate: int = 8000) -> list[Any]:

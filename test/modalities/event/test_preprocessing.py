@@ -11,7 +11,7 @@ from sensor_messages import MS, SECOND, T0, event_array, event_packets, feed_all
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.modalities.event.events import Events
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 def test_events_are_windowed_by_sensor_time():

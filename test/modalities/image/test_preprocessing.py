@@ -9,7 +9,7 @@ from sensor_messages import T0, compressed, image
 
 from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.modalities.image.encodings import decode_image
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 def test_an_image_message_is_prepared_like_the_recording():

@@ -11,7 +11,7 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.modalities.point_cloud import preprocessing
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 PADDED = (*XYZ, ("intensity", "f4"))
 

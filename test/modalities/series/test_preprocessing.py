@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sensor_messages import FRAME, MS, T0, feed_all, imu, joints, numbers
 
 from omnibind_ros.errors import BadMessage, ConfigError
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 from omnibind_ros.modalities.series.preprocessing import SeriesFormat, at_rate
 
 SERIES = {"adaptor": "series", "channels": 6, "rate": 50, "window_s": 2.0, "hop_s": 0.5}

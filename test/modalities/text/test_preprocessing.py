@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sensor_messages import text
 
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 def test_text_is_lower_cased_and_needs_words():

@@ -8,7 +8,7 @@ import pytest
 from sensor_messages import image
 
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 @pytest.mark.parametrize("scale,offset", [(1.0, 0.0), (0.04, 293.15), (300.0, -5.0)])

@@ -11,7 +11,7 @@ from sensor_messages import T0, feed_all, image
 
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 def strokes(raw: np.ndarray, times: int = 2, rest: int = 96) -> list[Any]:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omnibind_ros.host.data.augment import AUGMENTATIONS
-from omnibind_ros.host.data.corrupt import CORRUPTIONS, Corrupt
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.modalities.preprocessor import Preprocessor, make_preprocessor
+from omnibind_ros.modalities.definition import Corrupt
+from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import definition, having, make_preprocessor
 
 SERIES = {"channels": 6, "rate": 50, "window_s": 2.0}
 
@@ -28,16 +28,20 @@ def adaptor_of(modality: str) -> Preprocessor:
     return make_preprocessor(modality, SERIES if modality == "series" else {})
 
 
-EVERY_CORRUPTION = [(m, c) for m, corruptions in CORRUPTIONS.items() for c in corruptions]
+EVERY_CORRUPTION = [
+    (modality, corrupt)
+    for modality in having("corruptions")
+    for corrupt in definition(modality).corruptions.load()
+]
 
 
-@pytest.mark.parametrize("modality", AUGMENTATIONS)
+@pytest.mark.parametrize("modality", having("augment"))
 def test_augmented_samples_differ_and_are_still_good(modality):
     adaptor, raw = adaptor_of(modality), sample(modality, seed=2)
-    rng = np.random.default_rng(0)
+    augment, rng = definition(modality).augment.load(), np.random.default_rng(0)
     inputs = [adaptor.prepare(raw)]
     for _ in range(10):
-        changed = AUGMENTATIONS[modality](raw, rng)
+        changed = augment(raw, rng)
         assert adaptor.check(changed).quality > 0
         inputs.append(adaptor.prepare(changed))
         assert np.isfinite(inputs[-1]).all()
