@@ -101,7 +101,6 @@ def test_events_are_those_of_the_recording_then_a_pause_with_stray_ones() -> Non
     assert [message.seq for message in tape.messages] == list(range(80)), "300 ms and 100 ms, twice"
     decoder = Evt3Decoder()
     decoded = Events.concatenate([decoder.decode(message) for message in tape.messages])
-    assert decoder.lost_packets == 0
     assert (np.diff(decoded.t) >= 0).all()
     begin = int(decoded.t[0]) - int(recordings[0].t[0])
     first = decoded.between(begin, begin + 300 * MS)

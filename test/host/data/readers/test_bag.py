@@ -51,7 +51,7 @@ def write_bag(folder: Path, plugin: StoragePlugin = StoragePlugin.MCAP) -> None:
             sound = np.full(160, 0.5, np.float32)
             messages = {"/imu": imu(stamp, float(index // 50)), "/mic": audio_message(sound, stamp)}
             if index % 50 == 0:
-                points = np.full((9, 3), index // 50, np.float32)
+                points = np.full((9, 3), index // 50 + 1, np.float32)
                 messages["/cloud"] = cloud_message(points, stamp)
             for topic, message in messages.items():
                 data = type_store().serialize_cdr(message, topics[topic].msgtype)
@@ -99,7 +99,7 @@ def test_topics_cut_alike_are_pairs_and_pieces_without_messages_are_left_out(fol
     cloud = {**MOTION, **cut, "modality": "point_cloud", "topic": "/cloud"}
     found = read(folder, {**MOTION, **cut}, cloud, **SERIES)
     clouds = [r for r in found if r.modality == "point_cloud"]
-    assert [float(r.load()[0, 0]) for r in clouds] == [0, 1, 2, 3]
+    assert [float(r.load()[0, 0]) for r in clouds] == [1, 2, 3, 4]
     assert {r.pair for r in clouds} < {r.pair for r in found if r.modality == "motion"}
 
 
