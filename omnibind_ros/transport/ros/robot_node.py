@@ -15,7 +15,6 @@ from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from rclpy.timer import Timer
 
 from omnibind_ros.errors import OmniBindError
 from omnibind_ros.messages.diagnostics import Level, Report, reporter_name
@@ -50,9 +49,9 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
         )
         reporter = reporter_name(self.get_name(), self.get_namespace())
         self._diagnostics = Diagnostics(self.transport, reporter, self._report)
-        self._starter: Timer | None = None
+        self._starter = self.transport.alarm(self._autostart)
         if autostart.value:
-            self._starter = self.create_timer(0.0, self._autostart, clock=self.transport.steady)
+            self._starter.set(0)
 
     @abstractmethod
     def configure(self) -> None:
@@ -133,9 +132,6 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
         return TransitionCallbackReturn.SUCCESS
 
     def _autostart(self) -> None:
-        assert self._starter is not None
-        self.destroy_timer(self._starter)
-        self._starter = None
         if self.state != _UNCONFIGURED:
             return  # a transition was requested meanwhile
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:

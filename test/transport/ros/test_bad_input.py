@@ -16,7 +16,7 @@ from transport_support import wait_until
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.modalities import raw
-from omnibind_ros.transport.ros.types import TYPES
+from omnibind_ros.messages.types import TYPES
 from omnibind_ros.types import Embedding
 
 
@@ -25,7 +25,7 @@ def test_bad_pictures_are_counted_and_the_next_good_one_is_seen(robot: Robot) ->
     encoder = robot.encoder("rough")
     robot.witness.until("rough", True)
     camera.hangs.set()
-    robot.encoder_says("rough", lambda values: "driver is silent" in values["message"])
+    robot.encoder_reports("rough", lambda values: "driver is silent" in values["message"])
     good = raw.image(TYPES, picture(2, np.random.default_rng(0)), time.time_ns())
     faults = {"data": good.data[:100], "step": 3, "encoding": "rgb9", "width": 0}
     for count, (field, value) in enumerate(faults.items(), start=1):
@@ -33,26 +33,26 @@ def test_bad_pictures_are_counted_and_the_next_good_one_is_seen(robot: Robot) ->
         setattr(bad, field, value)
         camera.publisher.publish(bad)
         # Each is to be counted before the next is sent, which would take its place.
-        told = robot.encoder_says("rough", lambda values, count=count: values["rejected"] == str(count))
+        told = robot.encoder_reports("rough", lambda values, count=count: values["rejected"] == str(count))
         assert (told["state"], told["level"]) == ("faulty", "2")
     back = time.monotonic()
     camera.hangs.clear()
     robot.witness.until("rough", True, back)
     assert encoder.child.runs
-    encoder.says("rough: message dropped")
+    encoder.prints("rough: message dropped")
 
 
 def test_a_clock_far_off_is_told_of_and_does_not_matter(robot: Robot) -> None:
     robot.camera("late", 1, clock=lambda: time.time_ns() - 3600 * 10**9)
     encoder = robot.encoder("late")
     robot.witness.until("late", True)
-    robot.encoder_says("late", lambda values: float(values["stamp_offset_s"]) == pytest.approx(-3600, abs=30))
-    encoder.says("set the driver's clock")
+    robot.encoder_reports("late", lambda values: float(values["stamp_offset_s"]) == pytest.approx(-3600, abs=30))
+    encoder.prints("set the driver's clock")
 
 
 def foreign(vector: np.ndarray, space: int = SPACE.tag) -> Any:
     unit = (vector / np.linalg.norm(vector)).astype(np.float32)
-    return encode_embedding(TYPES, Embedding("foreign", "image", unit, time.time_ns(), space))
+    return encode_embedding(Embedding("foreign", "image", unit, time.time_ns(), space))
 
 
 BAD_EMBEDDINGS: dict[str, tuple[Callable[[], Any], str]] = {
@@ -74,7 +74,7 @@ def test_embeddings_that_do_not_fit_are_counted_and_the_others_go_on(robot: Robo
         publishers[sensor] = robot.embeddings(sensor, message_class=type(message))
         publishers[sensor].publish(message)
     for sensor, (_, reason) in BAD_EMBEDDINGS.items():
-        told = robot.fusion_says(sensor, lambda values, reason=reason: reason in values["message"])
+        told = robot.fusion_reports(sensor, lambda values, reason=reason: reason in values["message"])
         assert (told["state"], told["rejected"], told["level"]) == ("faulty", "1", "2")
     assert robot.witness.live_now() == {"honest"}
     for publisher in publishers.values():
@@ -95,7 +95,7 @@ def test_a_stream_loses_no_chunk(robot: Robot) -> None:
     for chunk in chunks:
         noise = 0.0003 * rng.standard_normal(800).astype(np.float32)
         publisher.publish(raw.audio_chunk(TYPES, chunk + noise, time.time_ns()))
-    told = robot.encoder_says("mic", lambda values: values["messages"] == str(len(chunks)))
+    told = robot.encoder_reports("mic", lambda values: values["messages"] == str(len(chunks)))
     assert (told["dropped"], told["lost"], told["lost_in_gaps"]) == ("0", "0", "0")
     assert int(told["embeddings"]) > 0
     robot.node.destroy_publisher(publisher)
@@ -105,6 +105,6 @@ def test_a_type_that_was_not_asked_for_is_not_read(robot: Robot) -> None:
     robot.encoder("strict", message_type="sensor_msgs/msg/CompressedImage")
     robot.wait_for_encoder("strict")
     robot.camera("strict", 1)
-    told = robot.encoder_says("strict", lambda values: "carries sensor_msgs/msg/Image" in values["message"])
+    told = robot.encoder_reports("strict", lambda values: "carries sensor_msgs/msg/Image" in values["message"])
     assert told["message"].endswith("this encoder reads sensor_msgs/msg/CompressedImage")
     assert "strict" not in robot.witness.live_now()

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from audio_common_msgs.msg import AudioDataStamped
 from rclpy.qos import qos_profile_sensor_data
-from ros_robot import LATCHED, Robot, names
+from robot import DEEP_LATCHED, names
+from ros_robot import Robot
 from sensor_msgs.msg import CompressedImage, Imu, PointCloud2
 from std_msgs.msg import String
 from tiny_bundle import LABELS, SPACE, picture, spoken
@@ -21,7 +22,7 @@ from transport_support import wait_until
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.modalities import raw
-from omnibind_ros.transport.ros.types import TYPES
+from omnibind_ros.messages.types import TYPES
 from omnibind_ros.types import Embedding
 
 
@@ -33,7 +34,7 @@ def test_a_sensor_joins_with_its_first_sample_and_leaves_when_stopped(robot: Rob
     encoder = robot.encoder("camera")
     robot.wait_for_encoder("camera")
     assert robot.witness.live_now() == frozenset()
-    robot.encoder_says("camera", lambda values: "waits for its driver on camera/raw" in values["message"])
+    robot.encoder_reports("camera", lambda values: "waits for its driver on camera/raw" in values["message"])
     camera = robot.camera("camera", 2)
     wait_until(lambda: camera.first_published, "first picture")
     tell("first sample -> answer", robot.witness.until("camera", True, camera.first_published), 300)
@@ -58,7 +59,7 @@ def test_an_encoder_that_is_interrupted_twice_says_goodbye_before_it_leaves(robo
     encoder.send(signal.SIGINT)
     assert encoder.ended() == 0
     assert "Traceback" not in "".join(encoder.lines)
-    robot.fusion_says("polite", lambda values: values["encoders"] == "0")
+    robot.fusion_reports("polite", lambda values: values["encoders"] == "0")
     wait_until(lambda: heard[-1].width == 0, "the last that is heard of it is a goodbye")
 
 
@@ -67,13 +68,13 @@ def test_a_killed_encoder_is_noticed_and_its_successor_is_no_twin(robot: Robot) 
     encoder = robot.encoder("victim")
     robot.witness.until("victim", True)
     tell("SIGKILL", robot.witness.until("victim", False, encoder.send(signal.SIGKILL)), 500)
-    robot.fusion_says("victim", lambda values: values["encoders"] == "0" and values["state"] == "lost")
+    robot.fusion_reports("victim", lambda values: values["encoders"] == "0" and values["state"] == "lost")
     # The graph will know of the dead one for ten seconds more.
     again = time.monotonic()
     robot.encoder("victim")
     robot.witness.until("victim", True, again)
     robot.witness.until_answer("victim", "three")
-    robot.fusion_says("victim", lambda values: values["encoders"] == "1" and values["state"] == "live")
+    robot.fusion_reports("victim", lambda values: values["encoders"] == "1" and values["state"] == "live")
     told = [values["message"] for name, values in robot.witness.reports if name == "fusion: victim"]
     assert not [message for message in told if "publish under this name" in message]
 
@@ -94,14 +95,14 @@ def test_the_encoder_tells_of_a_driver_that_hangs_or_goes(robot: Robot) -> None:
     hung = time.monotonic()
     camera.hangs.set()
     tell("driver hangs", robot.witness.until("idle", False, hung), 600)
-    robot.encoder_says("idle", lambda values: "driver is silent" in values["message"])
+    robot.encoder_reports("idle", lambda values: "driver is silent" in values["message"])
     back = time.monotonic()
     camera.hangs.clear()
     robot.witness.until("idle", True, back)
 
     tell("driver goes", robot.witness.until("idle", False, camera.end()), 100)
-    robot.fusion_says("idle", lambda values: "goodbye" in values["message"])
-    robot.encoder_says("idle", lambda values: "waits for its driver" in values["message"])
+    robot.fusion_reports("idle", lambda values: "goodbye" in values["message"])
+    robot.encoder_reports("idle", lambda values: "waits for its driver" in values["message"])
     back = time.monotonic()
     robot.camera("idle", 2)
     robot.witness.until("idle", True, back)
@@ -111,14 +112,14 @@ def test_an_encoder_goes_through_its_life_as_it_is_told(robot: Robot) -> None:
     robot.camera("told", 2)
     encoder = robot.encoder("told", autostart=False)
     node, topic = "encoder_told", "omnibind/told/embedding"
-    status = robot.encoder_says("told", lambda values: "unconfigured" in values["message"])
+    status = robot.encoder_reports("told", lambda values: "unconfigured" in values["message"])
     assert status["level"] == "1"
     assert robot.state(node) == "unconfigured"
     assert not robot.transition(node, "activate")
 
     assert robot.transition(node, "configure")
     assert robot.state(node) == "inactive"
-    robot.encoder_says("told", lambda values: "the node is inactive" in values["message"])
+    robot.encoder_reports("told", lambda values: "the node is inactive" in values["message"])
     assert robot.node.count_publishers(topic) == 0
 
     for _ in range(2):
@@ -153,19 +154,19 @@ def test_two_sensors_of_one_modality_have_each_a_share(robot: Robot) -> None:
     assert sum(result.score for result in shares.results) == pytest.approx(1.0)
     robot.witness.until_answer("left", "one")
     for sensor in ("left", "right"):
-        robot.fusion_says(sensor, lambda values: (values["modality"], values["state"]) == ("image", "live"))
+        robot.fusion_reports(sensor, lambda values: (values["modality"], values["state"]) == ("image", "live"))
 
 
 def test_two_encoders_of_one_name_are_warned_of(robot: Robot) -> None:
     robot.camera("twin", 1)
     robot.encoder("twin")
     other = robot.encoder("twin")
-    warned = robot.fusion_says("twin", lambda values: values["encoders"] == "2")
+    warned = robot.fusion_reports("twin", lambda values: values["encoders"] == "2")
     assert "2 encoders publish under this name" in warned["message"]
     assert warned["level"] == "1"
     other.send(signal.SIGTERM)
     robot.wait_for_encoder("twin")
-    assert "publish under this name" not in robot.fusion_says("twin", bool)["message"]
+    assert "publish under this name" not in robot.fusion_reports("twin", bool)["message"]
 
 
 def test_a_foreign_best_effort_encoder_without_a_lease_takes_part(robot: Robot) -> None:
@@ -174,7 +175,7 @@ def test_a_foreign_best_effort_encoder_without_a_lease_takes_part(robot: Robot) 
     wait_until(publisher.get_subscription_count, "fusion listens")
     vector = np.eye(SPACE.dim, dtype=np.float32)[3]
     embedding = Embedding("foreign", "radar", vector, time.time_ns(), SPACE.tag)
-    publisher.publish(encode_embedding(TYPES, embedding))
+    publisher.publish(encode_embedding(embedding))
     robot.witness.until("foreign", True)
     assert robot.witness.answer_from("foreign") == "three"
     left = time.monotonic()
@@ -188,7 +189,7 @@ def test_whatever_type_the_driver_publishes_is_read(robot: Robot) -> None:
     robot.wait_for_encoder("any")
 
     wrong = robot.node.create_publisher(Imu, "any/raw", qos_profile_sensor_data)
-    said = robot.encoder_says("any", lambda values: "carries sensor_msgs/msg/Imu" in values["message"])
+    said = robot.encoder_reports("any", lambda values: "carries sensor_msgs/msg/Imu" in values["message"])
     assert "reads sensor_msgs/msg/Image or sensor_msgs/msg/CompressedImage" in said["message"]
     assert said["level"] == "2"
     robot.node.destroy_publisher(wrong)
@@ -230,7 +231,7 @@ def test_a_text_stays_said_when_its_speaker_leaves(robot: Robot) -> None:
     speaker = robot.driver("keyboard", String, lambda stamp: String(data="two"))
     robot.witness.until("keyboard", True)
     speaker.end()
-    robot.encoder_says("keyboard", lambda values: "waits for its driver" in values["message"])
+    robot.encoder_reports("keyboard", lambda values: "waits for its driver" in values["message"])
     said = robot.witness.next_answer(lambda message: bool(message.results))
     assert names(said)[0] == LABELS[2]
     assert "keyboard" in robot.witness.live_now()

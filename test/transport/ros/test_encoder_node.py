@@ -23,7 +23,8 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from ros_robot import LATCHED, Robot
+from robot import DEEP_LATCHED
+from ros_robot import Robot
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState, PointCloud2
 from std_msgs.msg import Float32MultiArray
 from tiny_bundle import picture, spoken
@@ -38,7 +39,7 @@ from omnibind_ros.modalities import raw
 from omnibind_ros.modalities.event.evt3 import Evt3Decoder
 from omnibind_ros.play.player import play_samples
 from omnibind_ros.transport.ros.encoder_node import EncoderNode, node_name
-from omnibind_ros.transport.ros.types import TYPES
+from omnibind_ros.messages.types import TYPES
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +152,7 @@ def repeat_until(act: Callable[[], None], condition: Callable[[], object], what:
 
 def newest(robot: Robot, sensor: str) -> dict[str, str]:
     """What the encoder last told of itself while it was active."""
-    return robot.encoder_says(sensor, lambda values: "embeddings" in values)
+    return robot.encoder_reports(sensor, lambda values: "embeddings" in values)
 
 
 def test_a_slow_model_delays_nothing_else_and_gets_the_newest_picture(
@@ -176,7 +177,7 @@ def test_a_slow_model_delays_nothing_else_and_gets_the_newest_picture(
         )
         assert stamp_of(heard[0]) == camera.stamps[0]
         assert len(heard) <= len(camera.stamps) - 3
-        robot.encoder_says("slow", lambda values: values["embeddings"] == str(len(heard)))
+        robot.encoder_reports("slow", lambda values: values["embeddings"] == str(len(heard)))
 
 
 def test_a_stream_that_is_too_fast_loses_its_oldest_chunks_and_says_so(
@@ -200,7 +201,7 @@ def test_a_stream_that_is_too_fast_loses_its_oldest_chunks_and_says_so(
 
         gate.open()
         repeat_until(speak, lambda: any(message.width for message in heard), "an embedding after the gap")
-        values = robot.encoder_says("flood", lambda values: int(values["lost_in_gaps"]) >= 3)
+        values = robot.encoder_reports("flood", lambda values: int(values["lost_in_gaps"]) >= 3)
         assert values["lost_in_gaps"] == values["dropped"]
 
 
@@ -251,7 +252,7 @@ def event_array(message: EventPacket) -> Any:
 
 def imu(row: list[float], stamp: int) -> Imu:
     linear, angular = Vector3(x=row[0], y=row[1], z=row[2]), Vector3(x=row[3], y=row[4], z=row[5])
-    header = make_header(TYPES, stamp)
+    header = make_header(stamp)
     return Imu(header=header, linear_acceleration=linear, angular_velocity=angular)
 
 
@@ -265,7 +266,7 @@ FROM_PLAYED: dict[str, Callable[[Any], Any]] = {
 FROM_ROW: dict[str, Callable[[list[float], int], Any]] = {
     "sensor_msgs/msg/Imu": imu,
     "sensor_msgs/msg/JointState": lambda row, stamp: JointState(
-        header=make_header(TYPES, stamp), position=row
+        header=make_header(stamp), position=row
     ),
     "std_msgs/msg/Float32MultiArray": lambda row, stamp: Float32MultiArray(data=row),
 }

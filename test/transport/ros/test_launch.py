@@ -165,7 +165,7 @@ def test_a_robot_is_launched_joined_by_a_sensor_and_respawned(
         os.kill(eye, signal.SIGKILL)
         gone = robot.witness.until("eye", False, killed)
         robot.witness.until("eye", True, killed + gone)
-        launched.says("process has died")
+        launched.prints("process has died")
 
         interrupt(launched)
         robot.witness.until("eye", False, killed + gone)
@@ -187,4 +187,4 @@ def test_the_demo_is_launched_and_judged(tmp_path: Path, launch: Launch) -> None
     assert {event["kind"] for event in told["events"]} >= {"join", "kill", "stop", "empty"}
     assert told["counts"]["judged"] > 0
     assert told["counts"]["wrong"] == 0
-    launched.says("answer: 5 (100%)")
+    launched.prints("answer: 5 (100%)")

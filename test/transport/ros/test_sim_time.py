@@ -12,7 +12,7 @@ from rosgraph_msgs.msg import Clock
 from tiny_bundle import LABELS
 
 from omnibind_ros.messages.stamps import ns_to_time, stamp_of
-from omnibind_ros.transport.ros.types import TYPES
+from omnibind_ros.messages.types import TYPES
 
 RECORDED = 1_000 * 10**9
 """When the bag was recorded, ns."""
@@ -54,7 +54,7 @@ def test_a_bag_that_loops(robot: Robot) -> None:
     robot.encoder("eye")
     waiting = "use_sim_time is set, and nobody tells the time on /clock"
     for node, subject in (("fusion", "recognition"), ("encoder_eye", "eye")):
-        assert robot.witness.says(robot.status_name(node, subject), waiting)["level"] == "3"
+        assert robot.witness.reports_text(robot.status_name(node, subject), waiting)["level"] == "3"
 
     bag = robot.add(Bag(robot))
     camera = robot.camera("eye", 2, clock=lambda: bag.now)
@@ -70,8 +70,8 @@ def test_a_bag_that_loops(robot: Robot) -> None:
         lambda message: bool(message.results) and stamp_of(message) < first_round
     )
     assert stamp_of(again) >= RECORDED
-    robot.fusion.says("the clock jumped: every sensor starts afresh")
-    robot.fusion_says("eye", lambda values: values["state"] == "live")
+    robot.fusion.prints("the clock jumped: every sensor starts afresh")
+    robot.fusion_reports("eye", lambda values: values["state"] == "live")
 
     # Without its camera nothing is left of the first round.
     camera.hangs.set()

@@ -13,7 +13,8 @@ from rclpy.qos import (
     ReliabilityPolicy,
     qos_profile_sensor_data,
 )
-from ros_robot import LATCHED, Robot, names
+from robot import DEEP_LATCHED, names
+from ros_robot import Robot
 from sensor_msgs.msg import PointCloud2
 from tiny_bundle import LABELS, SPACE
 from transport_support import wait_until
@@ -92,7 +93,7 @@ def test_two_robots_do_not_hear_each_other(robot: Robot, own_robot: Robot) -> No
     assert names(robot.witness.next_answer(lambda message: bool(message.results)))[0] == LABELS[1]
 
     # /diagnostics is one topic for all of them.
-    space = own_robot.namespace
+    space = own_robot.transport.namespace
     robot.witness.report(f"{space}/fusion: back", lambda values: values["state"] == "live")
     robot.witness.report(f"{space}/encoder_back: back", lambda values: values["state"] == "live")
     robot.witness.report("fusion: face", lambda values: values["state"] == "live")
