@@ -27,6 +27,7 @@ try:
 except ImportError:  # Humble
     from ros2param.api import get_parameter_value
 
+
 class NodeProcess:
     """A process of which everything that it prints is kept."""
 
@@ -152,48 +153,6 @@ class Robot(robot.Robot):
         future = client.call_async(request)
         wait_until(future.done, f"an answer of {name}")
         return future.result()
-
-
-_TRANSITIONS[label], label=label))
-        return bool(self._call(ChangeState, f"{node}/change_state", request).success)
-
-    def state(self, node: str) -> str:
-        """As `ros2 lifecycle get`."""
-        return str(self._call(GetState, f"{node}/get_state", GetState.Request()).current_state.label)
-
-    def set(self, node: str, name: str, text: str) -> str:
-        """As `ros2 param set`, which reads `text` as YAML; why it was refused, else ''."""
-        value = get_parameter_value(string_value=text)
-        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
-        (result,) = self._call(SetParameters, f"{node}/set_parameters", request).results
-        assert result.successful == (not result.reason)
-        return str(result.reason)
-
-    def get(self, node: str, name: str) -> Any:
-        """As `ros2 param get`."""
-        request = GetParameters.Request(names=[name])
-        (value,) = self._call(GetParameters, f"{node}/get_parameters", request).values
-        return parameter_value_to_python(value)
-
-    def describe(self, node: str, name: str) -> ParameterDescriptor:
-        """As `ros2 param describe`."""
-        request = DescribeParameters.Request(names=[name])
-        (descriptor,) = self._call(DescribeParameters, f"{node}/describe_parameters", request).descriptors
-        return descriptor
-
-    def _call(self, service: type, name: str, request: Any) -> Any:
-        client = self._clients.get((service, name))
-        if client is None:
-            client = self._clients[service, name] = self.node.create_client(service, name)
-        wait_until(client.service_is_ready, f"service {name}")
-        future = client.call_async(request)
-        wait_until(future.done, f"an answer of {name}")
-        return future.result()
-
-
-def names(message: Classification) -> list[str]:
-    """The `class_id` of all results."""
-    return [result.class_id for result in message.results]
 
 
 _TRANSITIONS = {

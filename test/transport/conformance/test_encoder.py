@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +230,7 @@ def test_no_embedding_follows_a_goodbye(robot: LocalRobot) -> None:
         else:
             camera = robot.camera("hasty", 1, period_s=0.002)
     kept = list(heard)
-    for goodbye, following in zip(kept, kept[1:], strict=False):
+    for goodbye, following in pairwise(kept):
         if goodbye.width == 0:  # what follows is a sample that was taken after it
             assert stamp_of(following) > stamp_of(goodbye)
 

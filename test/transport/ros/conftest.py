@@ -42,11 +42,4 @@ def robot(shared_robot: Robot) -> Iterator[Robot]:
     """A robot with fusion and no sensor. Sensors of different tests have different names."""
     yield shared_robot
     shared_robot.tidy()
-    wait_until(lambda: not shared_robot.witness.live_now(), "nobody live after the test")
-
-
-@pytest.fixture
-def own_robot(bundle: Path, request: pytest.FixtureRequest) -> Iterator[Robot]:
-    """A robot that the test may bend, in a namespace of its own."""
-    with Robot(bundle, namespace=request.function.__name__) as robot:
-        yield robot
+    wait_until(lambda: not shared_robot.witness.live_now(), "no sensor live after the test")

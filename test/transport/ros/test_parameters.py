@@ -14,10 +14,8 @@ from robot import DEEP_LATCHED, names
 from ros_robot import Robot
 from tiny_bundle import LABELS, SPACE
 from transport_support import wait_until
-from vision_msgs.msg import LabelInfo
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
-from omnibind_ros.messages.types import TYPES
 from omnibind_ros.types import Embedding
 
 
@@ -155,7 +153,7 @@ def test_a_muted_sensor_has_no_share(robot: Robot) -> None:
 
 
 def test_below_the_threshold_the_answer_is_unknown_and_the_labels_say_so(robot: Robot) -> None:
-    heard = robot.hear("omnibind/labels", LabelInfo, LATCHED)
+    heard = robot.hear("omnibind/labels", "vision_msgs/msg/LabelInfo", DEEP_LATCHED)
     assert robot.set("fusion", "unknown_threshold", "1.0") == ""
     robot.witness.next_answer(lambda message: bool(message.results) and names(message)[0] == "unknown")
     wait_until(lambda: heard and heard[-1].threshold == 1.0, "labels with the new threshold")
@@ -240,7 +238,7 @@ def test_what_is_wrong_is_told_and_put_right_one_by_one(robot: Robot, bundle: Pa
     assert "not a topic name" in robot.set(node, "topic", "no topic")
     assert robot.state(node) == "unconfigured"
 
-    assert robot.set(node, "precision", "") == ""
+    assert robot.set(node, "precision", "''") == ""
     assert robot.transition(node, "configure")
     assert robot.transition(node, "activate")
     robot.witness.until("patient", True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnibind_ros.errors import BadMessage, ConfigError
+from omnibind_ros.errors import BadMessage
 from omnibind_ros.transport.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos, recognition_qos
 from omnibind_ros.transport.zenoh import wire
 
