@@ -263,7 +263,7 @@ def show(seeds: list[dict[str, Any]]) -> None:
             print(f"| {rule} | {' | '.join(_spread(by_condition[c]) for c in CONDITIONS)} |")
         rivals = [rule for rule in errors if rule not in (ADAPTIVE, HEADLESS)]
         for condition in CONDITIONS:
-            best = min(rivals, key=lambda rule, c=condition: errors[rule][c].mean())  # type: ignore[misc]
+            best = min(rivals, key=lambda rule, c=condition: errors[rule][c].mean())
             gains = [
                 f"{_spread(errors[rule][condition] - errors[ADAPTIVE][condition])} points over {rule}"
                 for rule in dict.fromkeys(("mean of embeddings", best))

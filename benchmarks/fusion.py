@@ -17,7 +17,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -102,7 +102,7 @@ class Bench:
         """Fusion of the modalities `names`."""
         return train_fusion(pools, names, self.centres, FusionPlan(), seed=self.seed, progress=False)
 
-    def _some(self, modality: str, split: str) -> list:
+    def _some(self, modality: str, split: Literal["dev", "test"]) -> list:
         known = [
             r for r in select(self.run.recordings(modality), self.run.recipe, split) if r.label is not None
         ]

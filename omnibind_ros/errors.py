@@ -1,14 +1,14 @@
-"""One exception tree. Every message says what was wrong, where, and what to do about it."""
+"""One exception tree. Every message is one line: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 
 class OmniBindError(Exception):
-    """Anything this package refuses. The command line prints it as one line and exits 2."""
+    """Base of all errors of this package. The command line prints it as one line and exits with status 2."""
 
 
 class BadMessage(OmniBindError):
-    """One message (or one embedding) cannot be used. It is counted and dropped; the node lives on."""
+    """One message or embedding cannot be used. It is counted and dropped; the process continues."""
 
 
 class BadRecording(OmniBindError):
@@ -20,11 +20,11 @@ class ConfigError(OmniBindError):
 
 
 class BundleError(OmniBindError):
-    """A bundle is incomplete, damaged, or made for something else. It is loaded whole or not at all."""
+    """A bundle is incomplete, damaged, or does not fit together. It is loaded whole or not at all."""
 
 
 class SpaceMismatch(BundleError):
-    """Two embeddings, or an embedding and a label bank, live in different spaces and cannot be compared."""
+    """Embeddings or label banks of different spaces cannot be compared."""
 
 
 class BackendError(OmniBindError):
@@ -32,8 +32,8 @@ class BackendError(OmniBindError):
 
 
 class TrainingError(OmniBindError):
-    """Training cannot go on: a loss that is no number, a full disk. What was reached before is kept."""
+    """Training cannot continue (a loss that is not finite, a full disk). Checkpoints are kept."""
 
 
 class TransportError(OmniBindError):
-    """The network session cannot be opened or used. It may pass: the command line exits 1."""
+    """The network session cannot be opened or used. That may pass: the command line exits with status 1."""

@@ -1,4 +1,4 @@
-"""Sensor names, and the nearest valid name to offer when somebody mistypes one."""
+"""Valid sensor names, and the nearest valid name for errors about mistyped ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_sensor_name(name: str) -> str:
     """Return `name` if it can stand in a topic (`[a-z][a-z0-9_]*`).
 
     Raises:
-        ConfigError: with a name that would do.
+        ConfigError: it cannot; proposes a name that can.
     """
     if _SENSOR_NAME.fullmatch(name):
         return name

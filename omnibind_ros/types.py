@@ -1,4 +1,4 @@
-"""The nouns: modality, space, embedding, recognition, and the state of a sensor. Depends on numpy alone."""
+"""The types that all parts exchange: space, embedding, recognition, state of a sensor. Needs numpy only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Space:
 
     @cached_property
     def tag(self) -> int:
-        """What crosses the wire instead of the id: the first 4 bytes of its SHA-256, little endian."""
+        """What is sent instead of the id: the first 4 bytes of its SHA-256, little endian."""
         return int.from_bytes(hashlib.sha256(self.id.encode()).digest()[:4], "little")
 
 
@@ -46,12 +46,12 @@ class Embedding:
         sensor: name of the sensor it comes from.
         modality: kind of signal.
         vector: float32 [D], unit norm.
-        stamp: when the sample ended, ns since the epoch (the sensor's stamp, not the encoder's).
-        space: `Space.tag` of the space the vector lives in.
-        quality: signal checks of the sample, 0 (useless) to 1 (nothing to complain about).
-        evidence: how sure the encoder is: log of the scale s at which softmax(s cosines) is as sure as it is
-            right; where nothing better is known, log of the output's norm before normalisation.
-        frame_id: the sensor's coordinate frame, passed through.
+        stamp: end of the sample, ns since the epoch, by the sensor's clock.
+        space: `Space.tag` of the space of the vector.
+        quality: result of the signal checks of the sample, 0 (useless) to 1 (no objection).
+        evidence: log of the scale s at which softmax(s cosines) is calibrated; where that is not known, log
+            of the norm of the encoder's output before normalisation.
+        frame_id: the sensor's coordinate frame.
     """
 
     sensor: str
@@ -64,7 +64,7 @@ class Embedding:
     frame_id: str = ""
 
     def check(self, space: Space) -> None:
-        """Refuse what fusion must not see.
+        """Check that fusion can use it.
 
         Raises:
             BadMessage: wrong space, wrong size, not finite, or not of unit norm.
@@ -95,7 +95,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class LabelScore:
-    """A label and its calibrated probability."""
+    """A label, or `unknown`, and its probability (`fusion/ranking.py`)."""
 
     label: str
     score: float
@@ -111,11 +111,13 @@ class Contribution:
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
-    """What the live sensors show together.
+    """The answer of all live sensors together.
 
     Attributes:
-        stamp: newest contributing sample, ns since the epoch; without a live sensor, the time of the step.
-        labels: best first; the first is `unknown` when no class is likely enough; **empty = no live sensor**.
+        stamp: newest contributing sample, ns since the epoch by fusion's clock; without a live sensor, the
+            time of the step.
+        labels: best first; scores descend and sum to 1 at most. The first is `unknown` when no class is
+            likely enough; **empty = no live sensor**.
         contributions: one per live sensor, heaviest first.
         fused: float32 [D] unit norm, or None without a live sensor.
     """
@@ -132,30 +134,31 @@ class Recognition:
 
 
 class SensorState(str, Enum):
-    """The life of a sensor as fusion sees it."""
+    """State of a sensor in fusion."""
 
     LIVE = "live"
-    """its latest embedding is valid and fresh; it is fused"""
+    """its newest embedding is valid and fresh; it is fused"""
     STALE = "stale"
-    """it is still there but its latest embedding is too old; not fused"""
+    """its encoder is there, but its newest embedding is too old or has not arrived yet; not fused"""
     LOST = "lost"
-    """it said goodbye, its process is gone, or it has been stale for long"""
+    """its encoder has no valid input or is gone, or it has been stale for long"""
     MUTED = "muted"
     """switched off by parameter"""
     FAULTY = "faulty"
-    """what it sends is invalid or stuck"""
+    """its embeddings are invalid or do not change"""
 
 
 @dataclass(frozen=True)
 class SensorStatus:
-    """A line of the live table.
+    """State of a sensor for the live table and diagnostics.
 
     Attributes:
-        reason: why it is in this state, for a person to read.
+        reason: why it is in this state, for people.
         rate_hz: measured embedding rate, 0 before two embeddings.
         age_s: age of the latest valid embedding, None before the first.
         weight: share of the latest recognition.
-        rejected: embeddings refused so far.
+        quality: of the latest valid embedding, 0 before the first.
+        rejected: number of embeddings refused so far.
     """
 
     sensor: str

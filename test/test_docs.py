@@ -17,12 +17,16 @@ from omnibind_ros.host.data import decode, depth, recipe, source
 from omnibind_ros.modalities.series import preprocessing as time_series
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PAGES = sorted([CHECKOUT / "README.md", *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("*/README.md")])
+PAGES = sorted(
+    path
+    for pattern in ("*.md", ".github/*.md", "docs/*.md", "*/README.md", "engines/*/README.md")
+    for path in CHECKOUT.glob(pattern)
+)
 ROBOT_MODELS = (
     robot.RobotConfig,
     robot.SensorConfig,
     robot.FusionConfig,
-    robot.FreshnessConfig,
+    robot.Freshness,
     robot.EncodersConfig,
 )
 
@@ -145,3 +149,10 @@ def test_options_of_audio_are_documented_with_their_defaults():
     for key, field in robot.AudioOptions.model_fields.items():
         (shown,) = documented_defaults(f"audio.{key}")
         assert yaml.safe_load(shown.strip("`")) == field.default
+
+
+def test_the_glossary_has_at_most_thirty_terms_each_defined_once():
+    page = (CHECKOUT / "docs" / "glossary.md").read_text()
+    terms = re.findall(r"^\| ([a-z ]+) \| (?!meaning)", page, re.MULTILINE)
+    assert 20 <= len(terms) <= 30
+    assert len(set(terms)) == len(terms)

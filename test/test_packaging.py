@@ -187,6 +187,15 @@ def test_ros_and_pip_agree_on_what_this_is(wheel):
     assert f"\nVersion: {omnibind_ros.__version__}\n" in metadata
     assert package.findtext("license") == "Apache-2.0"
     assert package.findtext("export/build_type") == "ament_python"
+    for python in ("3.10", "3.11", "3.12"):
+        assert f"\nClassifier: Programming Language :: Python :: {python}\n" in metadata
+
+
+def test_the_changelog_has_the_version_or_a_section_for_the_next_one():
+    titles = re.findall(r"^(.+)\n-{3,}$", (CHECKOUT / "CHANGELOG.rst").read_text(), re.MULTILINE)
+    assert all(re.fullmatch(r"Forthcoming|\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", title) for title in titles)
+    assert titles[0].split()[0] in ("Forthcoming", omnibind_ros.__version__)
+    assert "Forthcoming" not in titles[1:]
 
 
 def imported_packages(folder: str) -> set[str]:
@@ -221,7 +230,7 @@ def test_what_is_imported_of_ros_is_declared(folder):
 def test_colcon_sees_a_ros_package():
     # A malformed address and a [project] table both make it, silently, one without executables.
     package = ElementTree.parse(CHECKOUT / "package.xml").getroot()
-    addresses = [person.get("email") for person in package.iter("maintainer")]
+    addresses = [person.get("email", "") for person in package.iter("maintainer")]
     assert addresses
     for address in addresses:
         assert re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", address)

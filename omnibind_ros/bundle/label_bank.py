@@ -1,12 +1,16 @@
-"""Class names and their centres in the space: what a fused embedding is compared with.
+"""Class names and their centres in the space, with which a fused embedding is compared.
 
 A class has several centres, each made of descriptions of it rather than of its bare name (class-wise
 embedding centres, UniBind, arXiv 2403.12532); a vector is as similar to a class as to the nearest of them.
+Loading takes time and memory linear in the number of classes.
 """
 
 from __future__ import annotations
 
 import io
+from collections import Counter
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +25,19 @@ class LabelBank:
     Attributes:
         names: K class names.
         centres: float32 [K, C, D], unit norm.
-        class_centres: float32 [K, D], unit norm: the mean direction of each class, what fusion models take.
+        class_centres: float32 [K, D], unit norm: the mean direction of each class, for fusion models.
 
     Raises:
-        BundleError: names and centres do not match, a name is empty, reserved or there twice, or a centre is
+        BundleError: names and centres do not match, a name is empty, reserved or given twice, or a centre is
             zero or not finite.
     """
 
     def __init__(self, names: tuple[str, ...], centres: NDArray[np.float32]) -> None:
-        _check(names, centres)
+        _check_names(names)
         self.names = names
-        self.centres = _unit(np.asarray(centres, np.float32))
-        self.class_centres = _unit(self.centres.mean(axis=1))
-        self._rows = np.ascontiguousarray(self.centres.reshape(-1, self.dim))
+        self.centres = _directions(centres, names)
+        self.class_centres = _class_centres(self.centres)
+        self._rows = self.centres.reshape(-1, self.dim)
 
     @property
     def dim(self) -> int:
@@ -42,7 +46,10 @@ class LabelBank:
 
     def similarity(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosine of a unit vector [D] to the nearest centre of each class: float32 [K]."""
-        nearest: NDArray[np.float32] = (self._rows @ vector).reshape(len(self.names), -1).max(axis=1)
+        cosines: NDArray[np.float32] = self._rows @ vector
+        if len(cosines) == len(self.names):
+            return cosines
+        nearest: NDArray[np.float32] = cosines.reshape(len(self.names), -1).max(axis=1)
         return nearest
 
     def to_npz(self) -> bytes:
@@ -53,48 +60,74 @@ class LabelBank:
 
     @classmethod
     def from_npz(cls, data: bytes, where: str = "label bank") -> LabelBank:
-        """Read what `to_npz` wrote; `where` names the file in errors.
+        """Read the bytes of `to_npz`; `where` names the file in errors.
 
         Raises:
-            BundleError: it is something else.
+            BundleError: they are something else.
+        """
+        return cls._read(io.BytesIO(data), where)
+
+    @classmethod
+    def load(cls, path: Path) -> LabelBank:
+        """Read a file with the bytes of `to_npz`.
+
+        Raises:
+            BundleError: it cannot be read, or is something else.
         """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            with path.open("rb") as file:
+                return cls._read(file, str(path))
+        except OSError as error:
+            raise BundleError(f"{path}: cannot be read: {error.strerror}; fetch the bundle again") from error
+
+    @classmethod
+    def _read(cls, file: BinaryIO, where: str) -> LabelBank:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
                 names, centres = arrays["names"], arrays["centres"]
         except Exception as error:  # zip and npy parsers raise a dozen kinds on damaged bytes
             raise BundleError(
-                f"{where} is no .npz of 'names' and 'centres' ({error}); export the bundle again"
+                f"{where} is not an .npz file of 'names' and 'centres' ({error}); export the bundle again"
             ) from None
         try:
-            return cls(tuple(str(name) for name in names.reshape(-1)), centres)
+            return cls(tuple(map(str, names.reshape(-1).tolist())), centres)
         except BundleError as error:
             raise BundleError(f"{where}: {error}") from None
 
 
-def _check(names: tuple[str, ...], centres: NDArray[np.float32]) -> None:
+def _check_names(names: tuple[str, ...]) -> None:
     if not names:
         raise BundleError("a label bank needs at least one class")
-    for name in names:
-        if not name or name == UNKNOWN:
-            raise BundleError(f"{name!r} cannot be the name of a class; rename it in the recipe")
-        if names.count(name) > 1:
-            raise BundleError(f"class {name!r} is there twice; names of classes must differ")
+    counts = Counter(names)
+    for reserved in ("", UNKNOWN):
+        if reserved in counts:
+            raise BundleError(f"{reserved!r} cannot be the name of a class; rename it in the recipe")
+    if len(counts) < len(names):
+        name = counts.most_common(1)[0][0]
+        raise BundleError(f"class {name!r} is given twice; class names must differ")
+
+
+def _directions(centres: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float32]:
+    """The centres checked and normalised, float32 [K, C, D]."""
     if centres.ndim != 3 or centres.shape[0] != len(names) or 0 in centres.shape:
         raise BundleError(
             f"centres have shape {centres.shape}; {len(names)} classes need ({len(names)}, C, D)"
         )
     if centres.dtype.kind != "f":
         raise BundleError(f"centres have dtype {centres.dtype}; they must be float32")
-    norms = np.linalg.norm(centres, axis=2)
+    norms = np.sqrt(np.einsum("kcd,kcd->kc", centres, centres))
     usable = np.isfinite(norms) & (norms > 1e-6)
     if not usable.all():
         row, centre = np.argwhere(~usable)[0]
         raise BundleError(
             f"centre {centre} of class {names[row]!r} is zero or not finite; it has no direction"
         )
+    return np.ascontiguousarray(centres / norms[..., None], np.float32)
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: NDArray[np.float32] = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
-    return unit
+def _class_centres(centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [K, D]: the mean direction of unit centres [K, C, D]."""
+    if centres.shape[1] == 1:
+        return centres[:, 0]
+    mean = centres.mean(axis=1)
+    return np.asarray(mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12), np.float32)

@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, Strict, model_validator
 
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.config.resources import sha256_of
 from omnibind_ros.config.strict_yaml import StrictModel, dump_yaml
 from omnibind_ros.types import Modality
@@ -133,15 +134,6 @@ class SpaceEntry(StrictModel):
     dim: Annotated[int, Field(ge=1)]
 
 
-class Calibration(StrictModel):
-    """What turns cosines into probabilities."""
-
-    scale_by_count: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), Strict(False)]
-    """softmax scale (inverse temperature) with 1, 2, 3, ... live sensors; the last one also for more"""
-    unknown_threshold: Annotated[float, Field(ge=0, le=1)]
-    """best probability below which the answer is `unknown`"""
-
-
 class DataSource(StrictModel):
     """Data the bundle was trained on."""
 
@@ -172,7 +164,7 @@ class Manifest(StrictModel):
     encoders: dict[Modality, EncoderEntry]
     fusion: FusionEntry
     labels: BundleFile
-    calibration: Calibration
+    calibration: TemperatureScaling
     provenance: Provenance = Provenance()
 
     def files(self) -> list[BundleFile]:

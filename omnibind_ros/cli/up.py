@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,7 @@ from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.monitor.monitor import Monitor
 from omnibind_ros.monitor.table import Screen
-from omnibind_ros.process.child import omnibind
+from omnibind_ros.process.fork_server import ForkServer
 from omnibind_ros.process.signals import stop_on_signals
 from omnibind_ros.process.supervisor import Program, Supervisor
 
@@ -25,6 +27,10 @@ def up(
         str, Argument(metavar="ROBOT", help="Robot file: a path, or a name as in config/.")
     ] = "robot",
     plain: Annotated[bool, Option("--plain", help="Lines instead of the live table.")] = False,
+    one_process: Annotated[
+        bool,
+        Option("--one-process", help="All encoders in one process: less memory, but they crash together."),
+    ] = False,
     domain: options.Domain = None,
     connect: options.Connect = None,
     listen: options.Listen = None,
@@ -32,7 +38,7 @@ def up(
 ) -> None:
     """Start fusion and all encoders of a robot, restart what crashes, and show what it recognises.
 
-    Each is a process of its own. Ctrl-C or SIGTERM ends them all.
+    Each is a process of its own. Ctrl-C or SIGTERM ends them all; SIGHUP makes them read the robot file anew.
     """
     file = find_config(robot_file)
     robot = load_robot(file)
@@ -40,14 +46,17 @@ def up(
     check_modalities(robot, bundle.modalities, bundle.name)
     environment = _environment(domain, connect, listen, zenoh_config)
     with (
-        stop_on_signals() as stop,
+        stop_on_signals(on_hangup=lambda: supervisor.send(signal.SIGHUP)) as stop,
         options.transport(
             False, "supervisor", robot.namespace, domain, connect, listen, zenoh_config
         ) as transport,
+        closing(ForkServer(["omnibind_ros.cli.preload"])) as forks,
         Screen(Console(), f"{file.stem} · bundle {bundle.name}", plain=plain) as screen,
     ):
         monitor = Monitor(transport)
-        supervisor = Supervisor(programs(robot, file), screen.add_line, environment)
+        supervisor = Supervisor(
+            programs(robot, file, one_process), screen.add_line, environment, spawn=forks.spawn
+        )
         supervisor.start()
         try:
             while not stop.wait(0.05) and not supervisor.idle:
@@ -59,18 +68,22 @@ def up(
         raise ConfigError(f"{file}: refused by {', '.join(supervisor.refused)}; see above")
 
 
-def programs(robot: RobotConfig, file: Path) -> list[Program]:
-    """The processes of a robot, fusion first."""
+def programs(robot: RobotConfig, file: Path, one_process: bool = False) -> list[Program]:
+    """The commands of a robot, fusion first; `one_process`: one for all encoders."""
+    fusion = Program("fusion", ("fusion", "--robot", str(file)))
+    if one_process and robot.sensors:
+        sensors = [word for name in robot.sensors for word in ("--sensor", name)]
+        return [fusion, Program("encoders", ("encoder", "--robot", str(file), *sensors))]
     encoders = [
         Program(
             f"encoder_{name}",
-            omnibind("encoder", "--robot", file, "--sensor", name),
+            ("encoder", "--robot", str(file), "--sensor", name),
             sensor.respawn,
             sensor.respawn_delay_s,
         )
         for name, sensor in robot.sensors.items()
     ]
-    return [Program("fusion", omnibind("fusion", "--robot", file)), *encoders]
+    return [fusion, *encoders]
 
 
 def _environment(

@@ -6,7 +6,6 @@ sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -18,9 +17,6 @@ from omnibind_ros.config.strict_yaml import StrictModel, load_yaml
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.names import check_sensor_name, nearest
 from omnibind_ros.types import MODALITIES, Modality
-
-UNTIL_REPLACED = math.inf
-"""`hold_s` of an embedding that stays valid until a newer one replaces it."""
 
 _TOKEN = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -112,13 +108,13 @@ class SensorConfig(SensorInput):
 
 
 _LONG_WINDOWS = {"audio": 1.5, "touch": 4.0}
-_HELD = {"text": UNTIL_REPLACED}
+_HELD = {"text": 30.0}
 MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(lambda own: {**_LONG_WINDOWS, **own})]
 Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(lambda own: {**_HELD, **own})]
 
 
-class FreshnessConfig(StrictModel):
-    """When an embedding is too old, and a sensor stuck or lost; the keywords of fusion's `Freshness`."""
+class Freshness(StrictModel):
+    """When an embedding is too old, and a sensor stuck or lost. All in seconds."""
 
     min_timeout_s: Positive = 0.5
     """a sensor is live at least this long after an embedding, and a driver silent for this long is gone"""
@@ -127,7 +123,7 @@ class FreshnessConfig(StrictModel):
     periods: Annotated[float, Field(ge=1)] = 3.0
     """a slow sensor is live, and a slow driver there, for this many of its measured periods"""
     hold_s: Holds = Field(default_factory=dict, validate_default=True)
-    """modalities that stay live for this long instead; they may repeat themselves without being stuck"""
+    """modalities that stay live for this long instead, with or without a driver, and may repeat themselves"""
     stuck_after_s: PositiveOrEndless = 5.0
     """bit-identical embeddings for this long are a fault"""
     lost_after_s: PositiveOrEndless = 10.0
@@ -141,7 +137,7 @@ class FreshnessConfig(StrictModel):
 
 
 class FusionConfig(StrictModel):
-    """What fusion publishes, how often, and of whom."""
+    """What fusion publishes, how often, and of which sensors."""
 
     rate_hz: Annotated[float, Field(gt=0, le=1000)] = 10.0
     """a recognition at least so often, also when nothing changes"""
@@ -157,7 +153,7 @@ class FusionConfig(StrictModel):
     """sensors to leave out"""
     threads: Count = 1
     """of the fusion engine"""
-    freshness: FreshnessConfig = FreshnessConfig()
+    freshness: Freshness = Freshness()
 
     @model_validator(mode="after")
     def _rates_in_order(self) -> FusionConfig:

@@ -1,7 +1,6 @@
-"""What one process is told: the part of a robot file that its encoder or its fusion needs.
+"""The settings of one process: the part of a robot file that its encoder or its fusion needs.
 
-Both shells start from these. Under ROS 2 each field is a parameter of the node, with the text below it as
-the parameter's description.
+Under ROS 2 each field is a parameter of the node, with the text below it as the parameter's description.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from omnibind_ros.config.robot import (
     EncodersConfig,
-    FreshnessConfig,
+    Freshness,
     FusionConfig,
     PositiveOrEndless,
     RobotConfig,
@@ -24,19 +23,19 @@ from omnibind_ros.types import Modality
 
 
 class FusionSettings(FusionConfig):
-    """What the fusion process is told."""
+    """Settings of the fusion process."""
 
     bundle: str = "digits"
     """name of an installed bundle, or the path of its folder"""
 
     @classmethod
     def of(cls, robot: RobotConfig) -> FusionSettings:
-        """Those of a robot file."""
+        """The fusion settings of a robot file."""
         return cls.model_validate({"bundle": robot.bundle, **robot.fusion.model_dump()})
 
 
 class EncoderSettings(SensorInput, EncodersConfig):
-    """What the encoder process of one sensor is told."""
+    """Settings of the encoder process of one sensor."""
 
     bundle: str = "digits"
     """name of an installed bundle, or the path of its folder"""
@@ -49,7 +48,7 @@ class EncoderSettings(SensorInput, EncodersConfig):
 
     @classmethod
     def of(cls, robot: RobotConfig, sensor: str) -> EncoderSettings:
-        """Those of a sensor of a robot file."""
+        """The settings of one sensor of a robot file."""
         device, freshness = robot.sensors[sensor], robot.fusion.freshness
         return cls.model_validate(
             {
@@ -63,13 +62,12 @@ class EncoderSettings(SensorInput, EncodersConfig):
         )
 
     def effective_driver_timeout_s(self) -> float:
-        """How long a driver may be silent, with what is not given filled in."""
+        """How long a driver may be silent; the default of the modality if it is not given."""
         if self.driver_timeout_s is None:
-            return _driver_timeout_s(self.modality, FreshnessConfig())
+            return _driver_timeout_s(self.modality, Freshness())
         return self.driver_timeout_s
 
 
-def _driver_timeout_s(modality: Modality, freshness: FreshnessConfig) -> float:
-    """What is held until replaced has no driver that could fall silent."""
-    held = math.isinf(freshness.hold_s.get(modality, 0.0))
-    return math.inf if held else freshness.min_timeout_s
+def _driver_timeout_s(modality: Modality, freshness: Freshness) -> float:
+    """Silence of the driver ends no embedding that is held."""
+    return math.inf if modality in freshness.hold_s else freshness.min_timeout_s

@@ -1,11 +1,11 @@
-"""Notices a driver that has gone silent. Pure: it is told the time, in seconds of any steady clock."""
+"""Notices that a driver sends nothing any more. Pure: times are passed in, in seconds of any steady clock."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-_SMOOTHING = 0.2
+from omnibind_ros.period import Period
 
 
 @dataclass(frozen=True)
@@ -17,41 +17,44 @@ class DriverTimeout:
 
     @property
     def never(self) -> bool:
+        """No silence is too long."""
         return math.isinf(self.min_s)
 
 
 class DriverWatch:
-    """Measures a driver's message period and says when it has been silent for too long."""
+    """Measures a driver's message period and tells when it has been silent for too long.
+
+    Attributes:
+        timeout: how long a driver may be silent; may be replaced at any time.
+        alive: it has sent something, and not been silent for too long since.
+    """
 
     def __init__(self, timeout: DriverTimeout) -> None:
         self.timeout = timeout
-        self._heard_at: float | None = None
-        self._period = 0.0
         self.alive = False
-        """heard, and not silent for too long since"""
+        self._latest = 0.0
+        self._period = Period()
 
     @property
     def period_s(self) -> float:
-        """Smoothed message period, 0 before two messages."""
-        return self._period
+        """Measured message period, 0 before two messages."""
+        return self._period.measured
 
-    def heard(self, now: float) -> None:
-        """A message came."""
-        if self.alive and self._heard_at is not None:
-            elapsed = now - self._heard_at
-            self._period += (elapsed - self._period) * (_SMOOTHING if self._period else 1.0)
-        self._heard_at = now
+    def arrived(self, now: float) -> None:
+        """A message arrived."""
+        self._period.arrived(now)
+        self._latest = now
         self.alive = True
 
     def patience(self, now: float) -> float | None:
-        """Seconds from `now` until the driver counts as silent; None while there is nothing to wait for."""
-        if not self.alive or self._heard_at is None or self.timeout.never:
+        """Seconds from `now` until the driver counts as silent; None if there is nothing to wait for."""
+        if not self.alive or self.timeout.never:
             return None
-        limit = max(self.timeout.min_s, self.timeout.periods * self._period)
-        return max(0.0, self._heard_at + limit - now)
+        limit = max(self.timeout.min_s, self.timeout.periods * self._period.trusted)
+        return max(0.0, self._latest + limit - now)
 
     def fell_silent(self, now: float) -> bool:
-        """True once, when the driver has been silent for too long."""
+        """True once when the driver has been silent for too long."""
         if self.patience(now) != 0.0:
             return False
         self.alive = False

@@ -131,7 +131,7 @@ class EncoderWorker:
     def _encode_newest(self, batch: list[Received]) -> None:
         newest: Sample | None = None
         for index, received in enumerate(batch):
-            self._watch.heard(received.at)
+            self._watch.arrived(received.at)
             if received.lost:
                 self.encoder.restart(received.lost)
             for sample in self._decode(received):

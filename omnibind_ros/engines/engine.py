@@ -37,19 +37,47 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, static shape and dtype of an input or output."""
+    """Name, shape and dtype of an input or output.
+
+    Attributes:
+        shape: length of each axis; the name of an axis whose length may differ from run to run.
+    """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | str, ...]
     dtype: np.dtype[Any]
 
+    @property
+    def is_static(self) -> bool:
+        """No axis is dynamic."""
+        return all(isinstance(length, int) for length in self.shape)
+
+    def zeros(self) -> NDArray[Any]:
+        """Zeros of this shape and dtype; dynamic axes have length 1."""
+        shape = tuple(length if isinstance(length, int) else 1 for length in self.shape)
+        return np.zeros(shape, self.dtype)
+
+    def takes(self, array: NDArray[Any]) -> bool:
+        """Whether an array has this shape and dtype; a dynamic axis may have any length but 0."""
+        if array.dtype != self.dtype or array.ndim != len(self.shape):
+            return False
+        return array.shape == self.shape or all(
+            length == actual if isinstance(length, int) else actual > 0
+            for length, actual in zip(self.shape, array.shape, strict=True)
+        )
+
+    @property
+    def form(self) -> str:
+        """Dtype and shape for people, e.g. `float32 [classes, 384]`."""
+        return f"{self.dtype} [{', '.join(map(str, self.shape))}]"
+
     def __str__(self) -> str:
-        return f"{self.name}: {self.dtype} {list(self.shape)}"
+        return f"{self.name}: {self.form}"
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What the backends can be told.
+    """Options of the backends.
 
     Attributes:
         threads: CPU threads of one inference.
@@ -64,7 +92,7 @@ class EngineOptions:
 
 
 class Engine(Protocol):
-    """A loaded model with fixed, pre-allocated buffers. One thread at a time may use it."""
+    """A loaded model with pre-allocated buffers. One thread at a time may use it."""
 
     @property
     def backend(self) -> str:
@@ -80,7 +108,8 @@ class Engine(Protocol):
         """Run the model once.
 
         Args:
-            inputs: one array of exactly the shape and dtype of each of `self.inputs`; copied, not kept.
+            inputs: one array of the shape and dtype of each of `self.inputs`. Its values are read during
+                the call only.
 
         Returns:
             The outputs by name, in buffers that the next `run` overwrites: copy what you keep.
@@ -90,7 +119,7 @@ class Engine(Protocol):
         """
 
     def warm_up(self) -> None:
-        """Run once on zeros, so that the first sample is not the slow one."""
+        """Run once on zeros, with dynamic axes of length 1, so that the first sample is not the slow one."""
 
     def close(self) -> None:
         """Free the model; the engine cannot be used any more."""
@@ -128,7 +157,7 @@ def load_engine(
 
 
 def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse what a model does not take; every backend calls this.
+    """Check the inputs of a model; every backend calls this.
 
     Raises:
         BackendError: names the input, what it needs and what it got.
@@ -137,11 +166,9 @@ def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any
         array = inputs.get(spec.name)
         if array is None:
             raise BackendError(f"input {spec.name!r} is missing; got {', '.join(inputs) or 'none'}")
-        if array.shape != spec.shape or array.dtype != spec.dtype:
-            raise BackendError(
-                f"input {spec.name!r} must be {spec.dtype} {list(spec.shape)}, "
-                f"got {array.dtype} {list(array.shape)}"
-            )
+        if not spec.takes(array):
+            given = TensorSpec(spec.name, array.shape, array.dtype)
+            raise BackendError(f"input {spec.name!r} must be {spec.form}, got {given.form}")
     if len(inputs) > len(specs):
         known = [spec.name for spec in specs]
         unknown = next(name for name in inputs if name not in known)

@@ -1,14 +1,14 @@
 """Live embeddings -> one embedding and a weight per sensor.
 
-`AdaptiveFusion` runs the trained model of a bundle through an inference engine (stage 2 of OmniBind, arXiv
-2405.16108); `MeanFusion` is what remains without one. Both give back a single live embedding untouched.
+`AdaptiveFusion` runs the trained model of a bundle (stage 2 of OmniBind, arXiv 2405.16108) through an
+inference engine. A single live embedding is returned untouched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from omnibind_ros.errors import BundleError
 from omnibind_ros.types import Embedding, Modality
 
-Engine = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
-"""Runs a model once: named input arrays -> named output arrays."""
+RunModel = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
+"""Runs a model once: named input arrays -> named output arrays, as `Engine.run` does."""
 
 _MAX_EVIDENCE = 10.0
-"""An encoder's norm is near exp(2.5); beyond exp(10) it is a mistake, which must not overflow the model."""
+"""An encoder's norm is near exp(2.5); beyond exp(10) it is wrong, and must not overflow the model."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """What fusion makes of n live embeddings.
+    """The fusion of n live embeddings.
 
     Attributes:
         vector: float32 [D], unit norm.
         weights: float32 [n], each sensor's share; they sum to 1.
-        left_out: sensors with weight 0 because the model takes no more.
+        left_out: sensors of weight 0, because the model takes no more.
     """
 
     vector: NDArray[np.float32]
@@ -38,33 +38,14 @@ class Fused:
     left_out: tuple[str, ...] = ()
 
 
-class Fusion(Protocol):
-    """Anything that fuses."""
-
-    def fuse(self, live: Sequence[Embedding]) -> Fused:
-        """Fuse at least one embedding of one space."""
-
-
-class MeanFusion:
-    """The mean weighted by quality; equal weights when no sensor has any."""
-
-    def fuse(self, live: Sequence[Embedding]) -> Fused:
-        """Fuse at least one embedding of one space."""
-        if len(live) == 1:
-            return _untouched(live[0])
-        weights = _shares(np.array([e.quality for e in live], np.float32))
-        return Fused(_direction(weights @ np.stack([e.vector for e in live]), live, weights), weights)
-
-
 class AdaptiveFusion:
-    """The bundle's fusion model, with fixed shapes and buffers that live as long as it does.
+    """The bundle's fusion model with its input buffers, which are reused from one call to the next.
 
     Args:
-        run: engine of the model. Inputs: `embeddings` float32 [N, D], `evidence` float32 [N], `quality`
+        run: runs the model. Inputs: `embeddings` float32 [N, D], `evidence` float32 [N], `quality`
             float32 [N], `modality` int64 [N], `mask` float32 [N] (1 = a live sensor; other rows are zero),
-            `centres` float32 [K, D]. Outputs: `fused` [D], `weights` [N]. The inputs are reused: `run` must
-            not keep them.
-        modalities: names in the order of the model's ids; any other is id `len(modalities)`, the generic one.
+            `centres` float32 [K, D]. Outputs: `fused` [D], `weights` [N].
+        modalities: names in the order of the model's ids; any other has the generic id, `len(modalities)`.
         max_sensors: N.
         centres: float32 [K, D], unit norm: `LabelBank.class_centres`.
 
@@ -73,7 +54,7 @@ class AdaptiveFusion:
     """
 
     def __init__(
-        self, run: Engine, modalities: Sequence[Modality], max_sensors: int, centres: NDArray[np.float32]
+        self, run: RunModel, modalities: Sequence[Modality], max_sensors: int, centres: NDArray[np.float32]
     ) -> None:
         if max_sensors < 1:
             raise BundleError(f"fusion model: max_sensors is {max_sensors}; it must take at least one")
@@ -91,8 +72,20 @@ class AdaptiveFusion:
         }
         self.max_sensors = max_sensors
 
+    def warm_up(self) -> None:
+        """Run once on zeros, so that the first step is not the slow one.
+
+        Raises:
+            BackendError: the model does not take inputs of these shapes.
+        """
+        self._fill([])
+        self._run(self._inputs)
+
     def fuse(self, live: Sequence[Embedding]) -> Fused:
-        """Fuse at least one embedding of one space; of too many, the best by quality and age."""
+        """Fuse at least one embedding, all of one space and stamped by one clock.
+
+        If there are more than `max_sensors`, those of the best quality and age are taken.
+        """
         if len(live) == 1:
             return _untouched(live[0])
         kept = self._kept(live)
@@ -129,7 +122,7 @@ def _untouched(embedding: Embedding) -> Fused:
 
 
 def _shares(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights that sum to 1; equal ones where the given say nothing."""
+    """Weights that sum to 1; equal ones if none is positive."""
     weights = np.maximum(weights, 0.0)
     total = weights.sum()
     if not np.isfinite(total) or total <= 0:
@@ -141,7 +134,7 @@ def _shares(weights: NDArray[np.float32]) -> NDArray[np.float32]:
 def _direction(
     vector: NDArray[np.float32], live: Sequence[Embedding], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The unit vector; embeddings that cancel each other out have none, then the heaviest speaks alone."""
+    """The unit vector; the embedding of the largest weight where embeddings cancel each other out."""
     norm = float(np.sqrt(vector @ vector))
     if not np.isfinite(norm) or norm < 1e-6:
         return np.asarray(live[int(weights.argmax())].vector, np.float32)

@@ -18,9 +18,8 @@ from functools import partial
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.settings import FusionSettings
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.fusion.live_set import Freshness
-from omnibind_ros.fusion.open_hub import open_hub, open_label_bank
-from omnibind_ros.fusion.rate import PublishSchedule
+from omnibind_ros.fusion.core import FusionCore
+from omnibind_ros.fusion.publish_schedule import PublishSchedule
 from omnibind_ros.messages import topics
 from omnibind_ros.messages.cdr import deserialise
 from omnibind_ros.messages.classification import encode_contributions, encode_recognition
@@ -87,8 +86,7 @@ class FusionProcess:
         self._transport = transport
         self._steady = steady
         self._bundle = Bundle.load(settings.bundle)
-        self._labels = open_label_bank(self._bundle)
-        self._hub = open_hub(self._bundle, self._labels, settings)
+        self._core = FusionCore.open(self._bundle, settings)
         self._schedule = PublishSchedule(settings.rate_hz, settings.max_rate_hz)
         self._encoders: dict[str, _Encoder] = {}
         self._rivals = 0
@@ -144,10 +142,7 @@ class FusionProcess:
         with self._transport.exclusive():
             before, settings = self.settings, self.settings.model_copy(update=changed)
             self.settings = settings
-            self._hub.top_k = settings.top_k
-            self._hub.set_unknown_threshold(settings.unknown_threshold)
-            self._hub.live_set.freshness = Freshness(**settings.freshness.model_dump())
-            self._hub.live_set.mute(settings.muted_sensors)
+            self._core.apply(settings)
             self._schedule.set_rates(settings.rate_hz, settings.max_rate_hz)
             self._schedule.changed()
             if not self._outlets:
@@ -161,13 +156,13 @@ class FusionProcess:
     def clock_jumped(self) -> None:
         """The clock was set: what was received no longer counts."""
         with self._transport.exclusive():
-            self._hub.live_set.reset(self._transport.now())
+            self._core.live_set.reset(self._transport.now())
             self._schedule.changed()
 
     def reports(self) -> list[Report]:
         """One of fusion and one of each sensor, for diagnostics."""
         with self._transport.exclusive():
-            statuses = self._hub.statuses(self._transport.now())
+            statuses = self._core.statuses(self._transport.now())
             return [self._own_report(statuses), *map(self._report_on, statuses)]
 
     # What arrives, in the transport's callbacks
@@ -179,7 +174,7 @@ class FusionProcess:
         foreign = {offer.type_name for offer in offers} - {_CLOUD}
         if foreign:
             reason = f"{topic} carries {', '.join(sorted(foreign))}, not {_CLOUD}"
-            self._hub.live_set.reject(sensor, reason, self._transport.now())
+            self._core.live_set.reject(sensor, reason, self._transport.now())
         usable = [offer.qos for offer in offers if offer.type_name == _CLOUD]
         if usable:
             self._follow(sensor, requested(usable, depth=1), alive)
@@ -202,15 +197,15 @@ class FusionProcess:
             return
         known.alive = alive
         if alive:
-            self._hub.live_set.appear(sensor, "", self._transport.now())
+            self._core.live_set.appear(sensor, "", self._transport.now())
         else:
-            self._hub.live_set.leave(sensor, self._transport.now())
+            self._core.live_set.leave(sensor, self._transport.now())
         self.on_news()
 
     def _forget(self, sensor: str) -> None:
         """A sensor's encoders are gone."""
         self._encoders.pop(sensor).subscription.close()
-        self._hub.live_set.leave(sensor, self._transport.now())
+        self._core.live_set.leave(sensor, self._transport.now())
         self.on_news()
 
     def _on_embedding(self, sensor: str, payload: bytes, lost: int) -> None:
@@ -224,12 +219,12 @@ class FusionProcess:
             embedding = decode_embedding(message, sensor)
         except BadMessage as error:
             self._log.warning(sensor, str(error))
-            self._hub.live_set.reject(sensor, str(error), now)
+            self._core.live_set.reject(sensor, str(error), now)
             return
         if embedding is None:
             modality = message.fields[0].name if message.fields else ""
-            self._hub.live_set.goodbye(sensor, now, modality)
-        elif self._hub.update(embedding, now):
+            self._core.live_set.goodbye(sensor, now, modality)
+        elif self._core.update(embedding, now):
             self._schedule.news()
 
     def _on_fusions(self, topic: str, offers: tuple[Offer, ...], alive: int) -> None:
@@ -253,7 +248,7 @@ class FusionProcess:
         self._alarm.set(self._patience_s())
 
     def _note_changes(self) -> None:
-        changes = self._hub.live_set.advance(self._transport.now())
+        changes = self._core.live_set.advance(self._transport.now())
         for change in changes:
             _log.info("%s is %s: %s", change.sensor, change.after.value, change.reason)
             self._schedule.changed()
@@ -262,7 +257,7 @@ class FusionProcess:
 
     def _answer(self) -> None:
         begun = self._steady()
-        recognition = self._hub.step(self._transport.now())
+        recognition = self._core.step(self._transport.now())
         if not recognition.labels and begun < self._settled_at:
             return  # encoders may be running that are not found yet
         self._settled_at = 0
@@ -284,7 +279,7 @@ class FusionProcess:
         """Seconds until something is due if nothing arrives."""
         steady, now = self._steady(), self._transport.now()
         wait = max(self._schedule.due_at(steady), self._settled_at) - steady
-        expiry = self._hub.live_set.next_expiry(now)
+        expiry = self._core.live_set.next_expiry(now)
         if expiry is not None:
             wait = min(wait, expiry - now)
         return max(0, wait) / 1e9
@@ -303,8 +298,8 @@ class FusionProcess:
 
     def _label_info(self) -> object:
         return encode_label_info(
-            self._labels.names,
-            self._hub.unknown_threshold,
+            self._core.labels.names,
+            self._core.unknown_threshold,
             self._transport.now(),
             self.settings.frame_id,
         )

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 GRACE_S = 3.0
 """How long a process may take to end after SIGTERM before it is killed."""
@@ -24,7 +25,7 @@ _RUN_MAIN = (
 )
 
 OnLine = Callable[[str, str], None]
-"""Told of a line of output: the child's name and the line without its end. On a thread of the child's."""
+"""Called with a line of output: the child's name and the line without its end. On a thread of the child's."""
 
 
 def omnibind(*arguments: object) -> tuple[str, ...]:
@@ -37,17 +38,55 @@ def run_main(module: str, *arguments: object) -> tuple[str, ...]:
     return (sys.executable, "-c", _RUN_MAIN.replace("{module}", module), *map(str, arguments))
 
 
-class Child:
-    """A started process. Its stdout and stderr come as lines; Ctrl-C in our terminal does not reach it.
+class Process(Protocol):
+    """A started process; the part of `subprocess.Popen` that is needed here."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int | None: ...
+
+    def send_signal(self, number: int) -> None: ...
+
+
+Spawn = Callable[[Sequence[str], Mapping[str, str], int], Process]
+"""Starts a command with environment variables in addition to ours; its output goes to a file descriptor."""
+
+
+def execute(command: Sequence[str], environment: Mapping[str, str], output: int) -> Process:
+    """Start program and arguments.
 
     On Linux the kernel kills it when the thread that made it ends, however that happens.
 
+    Raises:
+        OSError: there is no such program, or no process can be started.
+    """
+    return subprocess.Popen(
+        bound_to_us(command),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        # Else Ctrl-C reaches it first, and our SIGTERM then counts as the second, forceful signal.
+        start_new_session=True,
+    )
+
+
+class Child:
+    """A started process. Its stdout and stderr come as lines; Ctrl-C in our terminal does not reach it.
+
     Args:
         name: what it is called in log lines.
-        command: program and arguments.
-        on_line: told of every line it prints.
-        on_end: called once when it has ended and all of its lines were told.
+        command: program and arguments, or what else `spawn` takes.
+        on_line: called with every line of its output.
+        on_end: called once when it has ended, after its last line.
         environment: variables to set in addition to ours.
+        spawn: starts it.
+
+    Raises:
+        OSError: it cannot be started.
     """
 
     def __init__(
@@ -57,22 +96,20 @@ class Child:
         on_line: OnLine,
         on_end: Callable[[], None] = lambda: None,
         environment: Mapping[str, str] | None = None,
+        spawn: Spawn = execute,
     ) -> None:
         self.name = name
         self._on_line = on_line
         self._on_end = on_end
-        self._process = subprocess.Popen(
-            _bound_to_us(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
-            text=True,
-            errors="replace",
-            # Else Ctrl-C reaches it first, and our SIGTERM then counts as the second, forceful signal.
-            start_new_session=True,
-        )
-        threading.Thread(target=self._read, name=f"output of {name}", daemon=True).start()
+        reader, writer = os.pipe()
+        try:
+            self._process = spawn(command, environment or {}, writer)
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        threading.Thread(target=self._read, args=(reader,), name=f"output of {name}", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -87,13 +124,17 @@ class Child:
     def runs(self) -> bool:
         return self.returncode is None
 
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def terminate(self) -> None:
         """Ask it to end (SIGTERM)."""
-        self._process.terminate()
+        self.send(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it (SIGKILL)."""
-        self._process.kill()
+        self.send(signal.SIGKILL)
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """Its exit status; None if it still runs after `timeout_s`."""
@@ -102,10 +143,10 @@ class Child:
         except subprocess.TimeoutExpired:
             return None
 
-    def _read(self) -> None:
-        assert self._process.stdout
-        for line in self._process.stdout:
-            self._on_line(self.name, line.rstrip())
+    def _read(self, reader: int) -> None:
+        with open(reader, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                self._on_line(self.name, line.rstrip())
         self._process.wait()
         self._on_end()
 
@@ -132,7 +173,8 @@ def ending(returncode: int) -> str:
         return f"killed by signal {-returncode}"
 
 
-def _bound_to_us(command: Sequence[str]) -> list[str]:
+def bound_to_us(command: Sequence[str]) -> list[str]:
+    """The command of a process that the kernel ends with the thread that starts it; Linux only."""
     if sys.platform != "linux":
         return list(command)
     return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]

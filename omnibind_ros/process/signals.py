@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -12,6 +13,8 @@ from types import FrameType
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _PATIENCE_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 def end_quietly() -> None:
@@ -82,6 +85,8 @@ def stop_on_signals(
 def _react(reader: int, reactions: dict[int, Callable[[], None]]) -> None:
     """Call the reaction to each signal number that arrives; end when nothing can arrive any more."""
     while byte := os.read(reader, 1):
-        if byte[0] in reactions:
-            reactions[byte[0]]()
+        try:
+            reactions.get(byte[0], lambda: None)()
+        except Exception:  # the next signal must be noticed all the same
+            _log.exception("signal %d", byte[0])
     os.close(reader)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from omnibind_ros.process.child import GRACE_S, Child, OnLine, ending, stop_all
+from omnibind_ros.process.child import GRACE_S, Child, OnLine, Spawn, ending, execute, stop_all
 
 REFUSED = 2
 """Exit status of a command that does not accept its configuration."""
@@ -65,6 +65,7 @@ class Supervisor:
         environment: variables to set for all programs.
         healthy_s: a program that ran for so long has its back-off forgiven.
         longest_s: the longest back-off.
+        spawn: starts the programs' commands.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Supervisor:
         *,
         healthy_s: float = 10.0,
         longest_s: float = 30.0,
+        spawn: Spawn = execute,
     ) -> None:
         self._wake = threading.Event()
         self._stopping = False
@@ -83,7 +85,7 @@ class Supervisor:
             _Kept(
                 program,
                 Backoff(program.respawn_delay_s, longest_s, healthy_s),
-                partial(Child, program.name, program.command, on_line, self._wake.set, environment),
+                partial(Child, program.name, program.command, on_line, self._wake.set, environment, spawn),
                 on_line,
             )
             for program in programs
@@ -100,6 +102,12 @@ class Supervisor:
         self._stopping = True
         self._wake.set()
         self._thread.join()
+
+    def send(self, number: int) -> None:
+        """Send a signal to all programs that run."""
+        for child in [kept.child for kept in self._kept]:
+            if child is not None:
+                child.send(number)
 
     @property
     def pids(self) -> dict[str, int]:

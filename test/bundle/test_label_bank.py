@@ -62,7 +62,7 @@ def test_npz_round_trip_is_exact_and_reproducible(centres: np.ndarray) -> None:
     [
         ((), None, "at least one class"),
         (("a", "b"), None, "shape"),
-        (("a", "b", "c", "d", "a"), None, "'a' is there twice"),
+        (("a", "b", "c", "d", "a"), None, "'a' is given twice"),
         (("a", "b", "c", "d", "unknown"), None, "'unknown' cannot"),
         (("a", "b", "c", "d", ""), None, "cannot"),
         (NAMES, np.nan, "centre 1 of class 'three'"),
@@ -80,7 +80,7 @@ def test_a_bank_that_cannot_be_is_refused(
 
 def test_whole_numbers_are_no_centres() -> None:
     with pytest.raises(BundleError, match="float32"):
-        LabelBank(("a",), np.ones((1, 1, 4), np.int64))  # type: ignore[arg-type]
+        LabelBank(("a",), np.ones((1, 1, 4), np.int64))
 
 
 @given(st.data())
@@ -115,3 +115,24 @@ def test_pickles_and_missing_arrays_are_refused() -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
         with pytest.raises(BundleError):
             LabelBank.from_npz(file.getvalue())
+
+
+def test_a_file_is_loaded_and_named_in_errors(tmp_path, centres: np.ndarray) -> None:
+    path = tmp_path / "labels.npz"
+    with pytest.raises(BundleError, match=r"labels\.npz: cannot be read: No such file"):
+        LabelBank.load(path)
+    path.write_bytes(LabelBank(NAMES, centres).to_npz())
+    assert LabelBank.load(path).names == NAMES
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(BundleError, match=r"labels\.npz is not an \.npz file"):
+        LabelBank.load(path)
+
+
+def test_a_hundred_thousand_labels_load_in_seconds() -> None:
+    """Comparing each name with each other would take minutes."""
+    count = 100_000
+    names = tuple(f"label {k}" for k in range(count))
+    bank = LabelBank.from_npz(LabelBank(names, np.ones((count, 1, 2), np.float32)).to_npz())
+    assert bank.names == names
+    with pytest.raises(BundleError, match="'label 7' is given twice"):
+        LabelBank((*names[:-1], "label 7"), np.ones((count, 1, 2), np.float32))

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from bundles import write_stub_bundle
 
 from omnibind_ros.cli import main as command_line
+from omnibind_ros.cli.up import programs
+from omnibind_ros.config.robot import load_robot
 
 ROBOT = """\
 bundle: {bundle}
@@ -32,7 +35,7 @@ def robot(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def free_hub() -> str:
+def free_router() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"tcp/127.0.0.1:{probe.getsockname()[1]}"
@@ -84,10 +87,13 @@ def test_a_missing_robot_file_is_one_line(
     assert "no configuration file 'robto'" in refused(monkeypatch, capsys, "robto")
 
 
-def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> None:
+@pytest.mark.parametrize("options", [(), ("--one-process",)])
+def test_a_robot_starts_and_leaves_nobody_behind(
+    robot: Path, free_router: str, options: tuple[str, ...]
+) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
-        env={**os.environ, "OMNIBIND_ROUTER": free_hub, "ROS_DOMAIN_ID": "43"},
+        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain", *options],
+        env={**os.environ, "OMNIBIND_ROUTER": free_router, "ROS_DOMAIN_ID": "43"},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -101,8 +107,8 @@ def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> 
             if not missing:
                 break
         assert not missing
-        children = _children(process.pid)
-        assert len(children) == 2
+        children = _descendants(process.pid)
+        assert len(children) == 3, "the fork server, fusion and the encoder"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     finally:
@@ -112,6 +118,55 @@ def test_a_robot_starts_and_leaves_nobody_behind(robot: Path, free_hub: str) -> 
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
-def _children(pid: int) -> list[int]:
+def _descendants(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return [*children, *(further for child in children for further in _descendants(child))]
+
+
+def test_one_process_encodes_all_sensors(robot: Path) -> None:
+    robot.write_text(robot.read_text() + "  back_camera: {modality: image, topic: back/image}\n")
+    config = load_robot(robot)
+    assert [program.name for program in programs(config, robot)] == [
+        "fusion",
+        "encoder_front_camera",
+        "encoder_back_camera",
+    ]
+    _, encoders = programs(config, robot, one_process=True)
+    assert encoders.command[-4:] == ("--sensor", "front_camera", "--sensor", "back_camera")
+
+
+def test_a_hangup_changes_settings_of_what_runs(robot: Path, free_router: str) -> None:
+    """A mistake is one line and changes nothing; what needs a restart is named; the rest is applied."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
+        env={**os.environ, "OMNIBIND_ROUTER": free_router, "ROS_DOMAIN_ID": "43"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    original = robot.read_text()
+    try:
+        _read_until(process.stdout, "front_camera (image) is")
+        robot.write_text(original + "fusion: {rate_hz: fast}\n")
+        process.send_signal(signal.SIGHUP)
+        assert "rate_hz" in _read_until(process.stdout, "the settings stay as they are")
+        robot.write_text(original + "fusion: {threads: 2, muted_sensors: [front_camera]}\n")
+        process.send_signal(signal.SIGHUP)
+        _read_until(process.stdout, "front_camera (image) is muted", "restart it to change threads")
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+
+
+def _read_until(lines: IO[str], *wanted: str) -> str:
+    """Read lines until each of some texts has come; the last of them."""
+    missing = set(wanted)
+    for line in lines:
+        missing = {text for text in missing if text not in line}
+        if not missing:
+            return line
+    raise AssertionError(f"no line with {missing}")

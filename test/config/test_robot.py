@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from omnibind_ros.config.robot import FreshnessConfig, RobotConfig, check_modalities, load_robot
+from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.fusion.live_set import Freshness
 from omnibind_ros.types import MODALITIES
 
 SHIPPED = Path(__file__).parents[2] / "config" / "robot.yaml"
@@ -103,9 +102,25 @@ def test_exceptions_for_a_modality_add_to_the_default_ones(tmp_path):
     freshness = robot(
         tmp_path, "fusion: {freshness: {hold_s: {thermal: 9}, min_timeout_by_modality: {audio: 2}}}"
     ).fusion.freshness
-    assert freshness.hold_s == {"text": math.inf, "thermal": 9.0}
+    assert freshness.hold_s == {"text": 30.0, "thermal": 9.0}
     assert freshness.min_timeout_by_modality == {"audio": 2.0, "touch": 4.0}
 
 
-def test_freshness_has_the_keywords_and_defaults_of_fusion():
-    assert Freshness(**FreshnessConfig().model_dump()) == Freshness()
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ("min_timeout_s: 0", "min_timeout_s"),
+        ("periods: -1", "periods"),
+        ("hold_s: {text: 0}", "hold_s"),
+        ("min_timeout_by_modality: {audio: .nan}", "min_timeout_by_modality"),
+    ],
+)
+def test_times_of_freshness_are_positive(tmp_path, wrong, key):
+    with pytest.raises(ConfigError, match=f"fusion.freshness.{key}"):
+        robot(tmp_path, f"fusion: {{freshness: {{{wrong}}}}}")
+
+
+def test_text_is_held_for_half_a_minute_unless_configured(tmp_path):
+    assert robot(tmp_path, "").fusion.freshness.hold_s == {"text": 30.0}
+    held = robot(tmp_path, "fusion: {freshness: {hold_s: {text: .inf}}}").fusion.freshness.hold_s
+    assert held == {"text": math.inf}

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from omnibind_ros.config.robot import EncodersConfig
 from omnibind_ros.engines import onnxruntime as onnxruntime_engine
@@ -118,10 +118,45 @@ def test_a_broken_or_missing_model_is_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_dynamic_shapes_are_refused(tmp_path, tiny):
+def test_an_output_with_a_dynamic_axis_is_refused(tmp_path, tiny):
     tiny.write_encoder(tmp_path / "dynamic.onnx", shape=("batch", 4))
-    with pytest.raises(BackendError, match="export the model with static shapes"):
+    with pytest.raises(BackendError, match=r"embedding: float32 \[batch, 8\] has a dynamic axis"):
         load_engine(tmp_path / "dynamic.onnx", backend="onnxruntime")
+
+
+@pytest.fixture
+def row_sums(tmp_path, tiny):
+    """`rows` [count, 2] -> `sum` [2]."""
+    path = tmp_path / "rows.onnx"
+    tiny.save(
+        path,
+        [helper.make_node("ReduceSum", ["rows", "axis"], ["sum"], keepdims=0)],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["count", 2])],
+        [helper.make_tensor_value_info("sum", TensorProto.FLOAT, [2])],
+        [numpy_helper.from_array(np.array([0]), "axis")],
+    )
+    return load_engine(path, backend="onnxruntime")
+
+
+def test_an_input_with_a_dynamic_axis_takes_any_length(row_sums):
+    assert str(row_sums.inputs[0]) == "rows: float32 [count, 2]"
+    row_sums.warm_up()
+    for count in (3, 1, 1000, 3):
+        rows = np.arange(2 * count, dtype=np.float32).reshape(count, 2)
+        for given in (rows, np.asfortranarray(rows), rows[::-1]):
+            np.testing.assert_array_equal(row_sums.run({"rows": given})["sum"], rows.sum(axis=0))
+    for wrong in ((0, 2), (3, 3), (2,)):
+        with pytest.raises(BackendError, match=r"'rows' must be float32 \[count, 2\]"):
+            row_sums.run({"rows": np.zeros(wrong, np.float32)})
+
+
+def test_an_input_with_a_dynamic_axis_is_read_at_each_run(row_sums):
+    rows = np.ones((4, 2), np.float32)
+    row_sums.run({"rows": rows})
+    rows[:] = 2
+    np.testing.assert_array_equal(row_sums.run({"rows": rows})["sum"], [8, 8])
+    del rows
+    np.testing.assert_array_equal(row_sums.run({"rows": np.full((9, 2), 3, np.float32)})["sum"], [27, 27])
 
 
 def test_a_closed_engine_refuses_to_run(engine):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reference_fusion import FusionParameters, ReferenceFusion
 
 from omnibind_ros.errors import BundleError
-from omnibind_ros.fusion import AdaptiveFusion, MeanFusion
+from omnibind_ros.fusion.adaptive_fusion import AdaptiveFusion
 
 MODALITIES = ("image", "audio", "touch")
 CENTRES = np.stack([unit(seed) for seed in range(10)])
@@ -69,11 +69,10 @@ def test_the_model_gets_fixed_shapes_and_clean_unused_rows(fusion: AdaptiveFusio
 
 
 def test_one_sensor_in_is_exactly_that_embedding_out(fusion: AdaptiveFusion) -> None:
-    for anything in (fusion, MeanFusion()):
-        one = embedding(quality=0.1, evidence=-3)
-        fused = anything.fuse([one])
-        assert np.array_equal(fused.vector, one.vector)
-        assert fused.weights.tolist() == [1.0]
+    one = embedding(quality=0.1, evidence=-3)
+    fused = fusion.fuse([one])
+    assert np.array_equal(fused.vector, one.vector)
+    assert fused.weights.tolist() == [1.0]
 
 
 def test_the_formula_agrees_that_one_sensor_is_that_embedding(engine: Recorder) -> None:
@@ -118,7 +117,7 @@ def test_order_of_sensors_does_not_matter(fusion: AdaptiveFusion) -> None:
     assert np.allclose(straight.weights, reverse.weights[::-1], atol=1e-6)
 
 
-def test_the_oracle_trusts_those_who_agree() -> None:
+def test_sensors_that_agree_outweigh_one_that_contradicts() -> None:
     """At the start of training already, two that agree outweigh one that contradicts."""
     fusion = AdaptiveFusion(Recorder(spread=0.0), MODALITIES, 4, CENTRES)
     fused = fusion.fuse([embedding(name, vector=CENTRES[k]) for name, k in (("a", 3), ("b", 3), ("c", 7))])
@@ -158,7 +157,12 @@ def test_a_foreign_evidence_or_quality_cannot_overflow_the_model(
 def test_embeddings_that_cancel_out_leave_the_heaviest() -> None:
     vector = unit(5)
     live = [embedding("a", vector=vector), embedding("b", vector=-vector)]
-    assert np.array_equal(MeanFusion().fuse(live).vector, vector)
+
+    def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        weights = inputs["quality"] * inputs["mask"] / 2
+        return {"fused": weights @ inputs["embeddings"], "weights": weights}
+
+    assert np.array_equal(AdaptiveFusion(run, MODALITIES, 4, CENTRES).fuse(live).vector, vector)
 
 
 def test_a_model_that_answers_nonsense_still_gives_a_unit_vector() -> None:
@@ -168,18 +172,6 @@ def test_a_model_that_answers_nonsense_still_gives_a_unit_vector() -> None:
     fused = AdaptiveFusion(run, MODALITIES, 4, CENTRES).fuse([embedding("a"), embedding("b")])
     assert np.linalg.norm(fused.vector) == pytest.approx(1, abs=1e-5)
     assert fused.weights.tolist() == [0.5, 0.5]
-
-
-def test_mean_is_weighted_by_quality() -> None:
-    live = [embedding("a", quality=0.75), embedding("b", quality=0.25)]
-    fused = MeanFusion().fuse(live)
-    mean = 0.75 * live[0].vector + 0.25 * live[1].vector
-    assert np.allclose(fused.vector, mean / np.linalg.norm(mean), atol=1e-6)
-    assert fused.weights.tolist() == [0.75, 0.25]
-    assert MeanFusion().fuse([embedding("a", quality=0), embedding("b", quality=0)]).weights.tolist() == [
-        0.5,
-        0.5,
-    ]
 
 
 def test_a_model_that_fits_nothing_is_refused(engine: Recorder) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transport_support import GENEROUS_S, wait_until
@@ -54,7 +55,7 @@ def lines() -> Lines:
 def supervise(lines: Lines) -> Iterator[Callable[..., Supervisor]]:
     started: list[Supervisor] = []
 
-    def start(*programs: Program, **settings: float) -> Supervisor:
+    def start(*programs: Program, **settings: Any) -> Supervisor:
         started.append(Supervisor(programs, lines, **settings))
         started[-1].start()
         return started[-1]

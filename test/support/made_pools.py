@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from omnibind_ros.fusion.calibration import softmax
+from omnibind_ros.bundle.temperature_scaling import softmax
 from omnibind_ros.host.evaluation.pools import Pool
 
 D, K, NAMES = 32, 6, ("image", "audio", "touch")

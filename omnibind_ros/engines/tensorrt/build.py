@@ -69,6 +69,7 @@ def _build(
     if not parser.parse_from_file(str(onnx_path)):
         errors = [" ".join(parser.get_error(index).desc().split()) for index in range(parser.num_errors)]
         raise BackendError(f"TensorRT cannot read {onnx_path}: {'; '.join(errors) or log.complaints()}")
+    _check_static(network, onnx_path)
     tensorrt.set_precision(network, config, options)
     config.set_memory_pool_limit(api.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
     config.clear_flag(api.BuilderFlag.TF32)  # fp32 means fp32
@@ -82,6 +83,17 @@ def _build(
     if plan is None:
         raise BackendError(f"TensorRT cannot build {onnx_path.name}: {log.complaints()}")
     return memoryview(plan), memoryview(config.get_timing_cache().serialize())
+
+
+def _check_static(network: Any, onnx_path: Path) -> None:
+    """Plans here have static shapes, so that an inference can be one CUDA graph."""
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        if any(length < 0 for length in tensor.shape):
+            raise BackendError(
+                f"{onnx_path}: input {tensor.name!r} has a dynamic axis, shape {list(tensor.shape)}; "
+                "use backend onnxruntime"
+            )
 
 
 def _make_monitor(api: Any, report: Report) -> Any:

@@ -111,7 +111,7 @@ class TensorRTEngine:
         return self._results
 
     def warm_up(self) -> None:
-        zeros = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in self.inputs}
+        zeros = {spec.name: spec.zeros() for spec in self.inputs}
         # Once without a graph: the first run allocates and loads kernels, which cannot be captured.
         self.run(zeros)
         if self._graph is not None:
@@ -146,7 +146,7 @@ class TensorRTEngine:
             raise BackendError(f"{self._name}: {name!r} is a {dtype}; use one of {', '.join(_DTYPES)}")
         if any(length < 0 for length in shape):
             raise BackendError(
-                f"{self._name}: {name!r} has shape {list(shape)}; export the model with static shapes"
+                f"{self._name}: {name!r} has a dynamic axis, shape {list(shape)}; use backend onnxruntime"
             )
         buffer = self._buffers[name] = self._gpu.buffer(shape, _DTYPES[dtype])
         if not self._context.set_tensor_address(name, buffer.address):

@@ -1,4 +1,4 @@
-"""Finding and judging a calibration on held-back recordings. Runs on the host; plain numpy.
+"""Fits temperature scaling and the threshold of `unknown` to held-back recordings, and measures calibration.
 
 Formulas: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599.
 """
@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.fusion.calibration import softmax
+from omnibind_ros.bundle.temperature_scaling import softmax
 
 
 def fit_scale(
@@ -18,9 +18,9 @@ def fit_scale(
 ) -> float:
     """The scale with the least negative log-likelihood of `labels` under softmax(scale x cosines).
 
-    The likelihood is concave in the scale, so its slope, mean(cosine of the label - expected cosine), is
-    bisected. Recordings told apart without an error would have no finite optimum, and M of them do not prove
-    that there is none to come: a share 1 / (M + 2) of each label goes to all classes alike (Platt,
+    The log-likelihood is concave in the scale, so its slope, mean(cosine of the label - expected cosine), is
+    bisected. Without any error among M recordings there would be no finite optimum, although M recordings do
+    not prove an error rate of 0: a share 1 / (M + 2) of each label is spread evenly over all classes (Platt,
     Probabilistic Outputs for Support Vector Machines, 1999).
 
     Args:
@@ -64,15 +64,18 @@ def fit_unknown_threshold(
     unknown_scores: NDArray[np.floating],
     max_known_refused: float = 0.05,
 ) -> float:
-    """The threshold that separates best, refusing at most a given share of what is known.
+    """The threshold that separates known from unknown best, refusing at most a given share of the known.
 
-    Best is the largest share of known scores at or above it minus the share of unknown scores at or above it
-    (Youden's J); the threshold lies in the middle of the gap between scores where that holds.
+    It maximises the share of known scores at or above it minus the share of unknown scores at or above it
+    (Youden's J), and lies in the middle of the gap between two scores.
 
     Args:
         known_scores: [M] best calibrated probability of samples of the classes.
-        unknown_scores: [L] the same of samples of none of them; may be empty.
-        max_known_refused: share of the known that may be called unknown, 0 to 1.
+        unknown_scores: [L] the same of samples of none of the classes; may be empty.
+        max_known_refused: largest share of known samples below the threshold, 0 to 1.
+
+    Raises:
+        ValueError: no known scores.
     """
     known, unknown = np.sort(known_scores), np.sort(unknown_scores)
     if not len(known):

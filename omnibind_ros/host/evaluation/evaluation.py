@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
-from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.evaluation import comparison
@@ -110,8 +110,7 @@ def evaluate(
         learn_from: other recordings that nothing was trained on, for the rivals that are learned; without
             any, adaptive fusion is compared with those that learn nothing.
     """
-    bank = LabelBank.from_npz(bundle.labels_path.read_bytes(), str(bundle.labels_path))
-    calibration = Calibration(**bundle.manifest.calibration.model_dump())
+    bank, calibration = LabelBank.load(bundle.labels_path), bundle.manifest.calibration
     order = bundle.manifest.fusion.modalities
     found = _by_modality(recordings, order)
     alone: dict[str, Pool] = {}
@@ -204,7 +203,7 @@ class _Alone:
         found: Mapping[str, list[Recording]],
         pools: Mapping[str, Pool],
         bank: LabelBank,
-        calibration: Calibration,
+        calibration: TemperatureScaling,
     ) -> None:
         self.modalities: dict[str, Score] = {}
         self.sources: dict[str, dict[str, Score]] = {}
@@ -262,7 +261,7 @@ def _similarity(vectors: NDArray[np.float32], bank: LabelBank) -> NDArray[np.flo
     return nearest
 
 
-def _reliability(outcomes: list[Outcomes], calibration: Calibration) -> dict[str, Any]:
+def _reliability(outcomes: list[Outcomes], calibration: TemperatureScaling) -> dict[str, Any]:
     """Expected calibration error of adaptive fusion, and what it is made of."""
     table = {}
     for condition in comparison.CONDITIONS:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.fusion.calibration import softmax
+from omnibind_ros.bundle.temperature_scaling import softmax
 from omnibind_ros.host.evaluation.episodes import Episodes
 
 Rule = Callable[[Episodes], NDArray[np.floating]]

@@ -17,7 +17,7 @@ from torch import nn
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.bundle.manifest import BundleFile, Manifest
-from omnibind_ros.fusion.calibration import Calibration
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.export.onnx_models import export_fusion, export_student
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
@@ -43,7 +43,7 @@ def write_bundle(
     encoders: Mapping[str, TrainedEncoder],
     fusion: AdaptiveFusionModel,
     centres: NDArray[np.float32],
-    calibration: Calibration,
+    calibration: TemperatureScaling,
     *,
     max_sensors: int,
     trained_on: str,
@@ -61,7 +61,7 @@ def write_bundle(
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     entries = {modality: _write_encoder(new, modality, trained) for modality, trained in encoders.items()}
-    export_fusion(fusion, max_sensors, len(centres), space.dim, new / "fusion.onnx")
+    export_fusion(fusion, max_sensors, space.dim, new / "fusion.onnx")
     (new / "labels.npz").write_bytes(LabelBank(recipe.label_names, centres[:, None]).to_npz())
     manifest = Manifest.model_validate(
         {
@@ -75,7 +75,7 @@ def write_bundle(
                 "max_sensors": max_sensors,
             },
             "labels": BundleFile.describe(new, "labels.npz"),
-            "calibration": asdict(calibration),
+            "calibration": calibration.model_dump(mode="json"),
             "provenance": {
                 "data": [
                     *({"name": f"{s.modality}: {s.name}", "licence": s.licence} for s in recipe.sources),

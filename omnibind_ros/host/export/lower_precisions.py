@@ -90,7 +90,7 @@ def make_record(bundle: Bundle, modality: str, judge: Judge) -> QuantizationReco
         ConfigError: the twin's encoder is another model.
         BadRecording: a recording cannot be read.
     """
-    labels = LabelBank.from_npz(judge.twin.labels_path.read_bytes(), str(judge.twin.labels_path))
+    labels = LabelBank.load(judge.twin.labels_path)
     shown = judge.inputs(bundle, modality, "train", CALIBRATION_INPUTS)
     dev, test = judge.inputs(bundle, modality, "dev"), judge.inputs(bundle, modality, "test")
     model, twin = _float_model(bundle, modality), _float_model(judge.twin, modality)

@@ -1,4 +1,7 @@
-"""Torch -> ONNX: static shapes, batch-norm folded, no custom operators (TensorRT's parser takes them all)."""
+"""Torch -> ONNX: batch-norm folded, no custom operators (TensorRT's parser reads them all).
+
+All shapes are static but one: the fusion step takes any number of classes.
+"""
 
 from __future__ import annotations
 
@@ -32,22 +35,30 @@ def export_student(student: nn.Module, input_shape: tuple[int, ...], input_name:
     _export(graph, (torch.zeros(input_shape),), [input_name], ["embedding", "evidence"], path)
 
 
-def export_fusion(model: AdaptiveFusionModel, max_sensors: int, classes: int, dim: int, path: Path) -> None:
-    """Write the fusion step for `max_sensors` rows; rows that are not live are masked."""
+def export_fusion(model: AdaptiveFusionModel, max_sensors: int, dim: int, path: Path) -> None:
+    """Write the fusion step for `max_sensors` rows, of which the mask selects the live ones.
+
+    The first axis of its input `centres` is dynamic, so labels can change without another export.
+    """
     inputs = (
         torch.zeros(max_sensors, dim),
         torch.zeros(max_sensors),
         torch.zeros(max_sensors),
         torch.zeros(max_sensors, dtype=torch.int64),
         torch.ones(max_sensors),
-        torch.zeros(classes, dim),
+        torch.zeros(2, dim),
     )
     names = ["embeddings", "evidence", "quality", "modality", "mask", "centres"]
-    _export(model.eval(), inputs, names, ["fused", "weights"], path)
+    _export(model.eval(), inputs, names, ["fused", "weights"], path, {"centres": {0: "classes"}})
 
 
 def _export(
-    graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], path: Path
+    graph: nn.Module,
+    inputs: tuple[Tensor, ...],
+    names: list[str],
+    outputs: list[str],
+    path: Path,
+    dynamic_axes: dict[str, dict[int, str]] | None = None,
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
@@ -59,6 +70,7 @@ def _export(
             str(path),
             input_names=names,
             output_names=outputs,
+            dynamic_axes=dynamic_axes,
             opset_version=OPSET,
             dynamo=False,
         )

@@ -31,9 +31,9 @@ from onnxruntime.quantization import (
     CalibrationMethod,
     QDQQuantizer,
     QuantType,
-    TensorsData,
     create_calibrator,
 )
+from onnxruntime.quantization.calibrate import TensorsData  # older ONNX Runtimes do not re-export it
 
 from omnibind_ros.host.export.onnx_graph import WEIGHTED, layers
 

@@ -1,18 +1,17 @@
 """Adaptive Fusion: robust consensus over any set of sensors (stage 2 of OmniBind, arXiv 2405.16108).
 
-Every sensor is modelled as a mixture: with probability 1 - eps it shows what is there, and its belief over
-the classes is p = softmax(kappa c); with probability eps it is stuck or broken and says nothing (uniform).
-How sharp its belief is, it says itself: evidence is the logarithm of the scale at which the softmax of its
-cosines is as sure as it is right (see `models.evidence`). A sensor's weight is
-how much of what it believes is what all together believe:
+Every sensor is modelled as a mixture: with probability 1 - eps it is healthy and its distribution over the
+classes is p = softmax(kappa c); with probability eps it is stuck or broken and its distribution is uniform.
+Its sharpness comes with the embedding: evidence is the logarithm of the scale at which the softmax of its
+cosines is calibrated (see `models.evidence`). A sensor's weight is its agreement with the consensus of all:
 
     c_i     = A e_i,  kappa_i = exp(evidence_i + b_m),  p_i = softmax(kappa_i c_i)
     h_i     = (1 - eps_m) p_i,  r_i = h_i + eps_m / K,  P = softmax(sum_i log r_i)
     w_i     = quality_i sum_y P(y) h_i(y),  fused = normalise(sum_i w_i e_i)
 
-b_m and eps_m of each modality m are all that is learned. Everything is symmetric in the sensors, so their
-order does not matter and any number of them will do. The modality id after the last is the generic token of
-modalities that were added after training.
+b_m and eps_m of each modality m are all that is learned: the number of classes K is that of the centres A.
+Everything is symmetric in the sensors, so neither their order nor their number matters. The modality id after
+the last is the generic token of modalities that were added after training.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from torch import Tensor, nn
 
 
 class AdaptiveFusionModel(nn.Module):
-    """Two parameters a modality.
+    """Two parameters per modality.
 
     Args:
-        modalities: how many are known; id `modalities` is the generic token.
+        modalities: number of known ones; id `modalities` is the generic token.
     """
 
     def __init__(self, modalities: int) -> None:
@@ -51,18 +50,20 @@ class AdaptiveFusionModel(nn.Module):
             centres: float32 [K, D], unit norm.
 
         Returns:
-            fused [..., D] unit norm, weights [..., N] that sum to 1 over the live sensors.
+            fused [..., D] of unit norm, weights [..., N] that sum to 1 over the live sensors.
         """
         # One table and one look-up; all that is done to the table is folded into it on export.
         fault = 0.01 + 0.98 * torch.sigmoid(self.fault_logit)
-        table = torch.stack([self.log_sharpness, 1 - fault, fault / centres.shape[0]], dim=1)
+        table = torch.stack([self.log_sharpness, 1 - fault, fault], dim=1)
         looked_up = table[modality]
         log_sharpness, healthy, broken = (looked_up[..., i : i + 1] for i in range(3))
 
         live = mask[..., None]
         kappa = torch.exp(evidence[..., None] + log_sharpness)
-        belief = healthy * torch.softmax(kappa * (embeddings @ centres.T), dim=-1)
-        log_mixture = torch.log(belief + broken) * live
+        # The many centres first: ONNX Runtime would copy the second factor into another layout at each run.
+        cosines = (centres @ embeddings.transpose(-1, -2)).transpose(-1, -2)
+        belief = healthy * torch.softmax(kappa * cosines, dim=-1)
+        log_mixture = torch.log(belief + broken / centres.shape[0]) * live
         consensus = torch.softmax(log_mixture.sum(dim=-2, keepdim=True), dim=-1)
         raw = (consensus * belief).sum(dim=-1) * quality * mask
         weights = raw / raw.sum(dim=-1, keepdim=True).clamp_min(1e-9)

@@ -18,7 +18,6 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -26,8 +25,8 @@ from typing import Any, Literal
 import numpy as np
 
 from omnibind_ros.bundle.loading import Bundle
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.fusion.calibration import Calibration
 from omnibind_ros.host.data.from_pictures import as_modality, made_of
 from omnibind_ros.host.data.readers import read_recordings
 from omnibind_ros.host.data.recipe import Recipe
@@ -272,7 +271,7 @@ class TrainingRun:
         (self.folder / f"folds_{modality}.json").write_text(json.dumps(scores, indent=2))
         return scores
 
-    def fusion(self) -> tuple[AdaptiveFusionModel, Calibration]:
+    def fusion(self) -> tuple[AdaptiveFusionModel, TemperatureScaling]:
         """The fusion module and its calibration, trained on the dev split now or read back."""
         weights, calibration = self.folder / "fusion.pt", self.folder / "calibration.json"
         modalities = self.recipe.modalities
@@ -291,11 +290,10 @@ class TrainingRun:
             negatives = np.concatenate([p.clean[p.labels == NEGATIVE] for p in pools.values()])
             made = calibrate(model, judge, negatives, modalities, self.anchors.centres)
             save_weights(model, weights)
-            calibration.write_text(json.dumps(asdict(made), indent=2))
+            calibration.write_text(made.model_dump_json(indent=2))
         model = AdaptiveFusionModel(len(modalities))
         load_weights(model, weights)
-        fitted = json.loads(calibration.read_text())
-        return model.eval(), Calibration(tuple(fitted["scale_by_count"]), fitted["unknown_threshold"])
+        return model.eval(), TemperatureScaling.model_validate_json(calibration.read_text())
 
     def _dev_pool(self, modality: str) -> Pool:
         recordings = select(self.recordings(modality), self.recipe, "dev")

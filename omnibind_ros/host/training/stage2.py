@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from omnibind_ros.fusion.calibration import Calibration
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.host.evaluation.calibration_fit import fit_scale, fit_unknown_threshold
 from omnibind_ros.host.evaluation.episodes import Episodes, draw_episodes
 from omnibind_ros.host.evaluation.pools import Pool
@@ -124,7 +124,7 @@ def calibrate(
     *,
     seed: int = 1,
     count: int = 6000,
-) -> Calibration:
+) -> TemperatureScaling:
     """One scale per number of live sensors, and the threshold under which an answer is `unknown`.
 
     Args:
@@ -141,9 +141,10 @@ def calibrate(
     scales = tuple(
         fit_scale(cosines[sizes == n], episodes.labels[sizes == n]) for n in range(1, len(ordered) + 1)
     )
-    scored = Calibration(scales)
+    scored = TemperatureScaling(scale_by_count=scales, unknown_threshold=0.0)
     known = np.concatenate(
         [scored.probabilities(cosines[sizes == n], n).max(axis=1) for n in range(1, len(ordered) + 1)]
     )
     unknown = scored.probabilities(negatives @ centres.T, 1).max(axis=1) if len(negatives) else np.zeros(0)
-    return Calibration(scales, fit_unknown_threshold(known, unknown, max_known_refused=0.01))
+    threshold = fit_unknown_threshold(known, unknown, max_known_refused=0.01)
+    return TemperatureScaling(scale_by_count=scales, unknown_threshold=threshold)

@@ -91,6 +91,12 @@ def test_every_version_computes_what_onnx_runtime_computes(any_robot, model):
     assert engine.backend == f"tensorrt {any_robot.tensorrt.__version__} Orin"
 
 
+def test_a_dynamic_axis_is_refused_before_the_build(any_robot, tmp_path, tiny):
+    tiny.write_encoder(tmp_path / "dynamic.onnx", shape=("batch", 4))
+    with pytest.raises(BackendError, match=r"input 'signal' has a dynamic axis, shape \[-1, 4\]; use"):
+        build_plan(tmp_path / "dynamic.onnx", PlanOptions())
+
+
 def test_inference_is_one_cuda_graph_and_leaves_nothing_behind(any_robot, model):
     engine = built(model)
     engine.warm_up()

@@ -29,11 +29,14 @@ def test_every_operator_is_supported(path, version):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_shapes_are_static(path):
+def test_shapes_are_static_but_for_the_number_of_classes(path):
     graph = onnx.load(path).graph
     for tensor in (*graph.input, *graph.output):
-        lengths = [axis.dim_value for axis in tensor.type.tensor_type.shape.dim]
-        assert all(length > 0 for length in lengths), f"{tensor.name}: {lengths}"
+        axes = [axis.dim_param or axis.dim_value for axis in tensor.type.tensor_type.shape.dim]
+        if (path.name, tensor.name) == ("fusion.onnx", "centres"):
+            assert axes == ["classes", 384]
+        else:
+            assert all(isinstance(length, int) and length > 0 for length in axes), f"{tensor.name}: {axes}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -12,8 +12,9 @@ torch = pytest.importorskip("torch")
 
 from omnibind_ros.bundle.label_bank import LabelBank  # noqa: E402
 from omnibind_ros.bundle.loading import Bundle  # noqa: E402
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling  # noqa: E402
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder  # noqa: E402
-from omnibind_ros.fusion import AdaptiveFusion, Calibration  # noqa: E402
+from omnibind_ros.fusion.adaptive_fusion import AdaptiveFusion  # noqa: E402
 from omnibind_ros.host.data.recipe import load_recipe  # noqa: E402
 from omnibind_ros.host.data.simulated import simulated_recordings  # noqa: E402
 from omnibind_ros.host.evaluation.evaluation import evaluate  # noqa: E402
@@ -45,7 +46,7 @@ def written(tmp_path_factory):
         encoders,
         fusion,
         centres,
-        Calibration((5.0, 9.0), 0.2),
+        TemperatureScaling(scale_by_count=(5.0, 9.0), unknown_threshold=0.2),
         max_sensors=4,
         trained_on="train",
         metrics={},
@@ -74,19 +75,20 @@ def test_exported_fusion_gives_what_the_model_gives(written):
         encode_raw(SensorEncoder.open(bundle, m, m), simulated_recordings(RECIPE, m)[5].load())
         for m in MODALITIES
     ]
-    entry = bundle.manifest.fusion
-    fused = AdaptiveFusion(bundle.load_fusion().run, entry.modalities, entry.max_sensors, centres).fuse(live)
-    with torch.no_grad():
-        expected, weights = model(
-            torch.from_numpy(np.stack([e.vector for e in live])),
-            torch.tensor([e.evidence for e in live]),
-            torch.tensor([e.quality for e in live]),
-            torch.tensor([0, 1]),
-            torch.ones(2),
-            torch.from_numpy(centres),
-        )
-    np.testing.assert_allclose(fused.vector, expected.numpy(), atol=1e-5)
-    np.testing.assert_allclose(fused.weights, weights.numpy(), atol=1e-5)
+    entry, run = bundle.manifest.fusion, bundle.load_fusion().run
+    for some in (centres, centres[:3], np.linalg.qr(np.eye(384) + 0.1)[0].astype(np.float32)):
+        fused = AdaptiveFusion(run, entry.modalities, entry.max_sensors, some).fuse(live)
+        with torch.no_grad():
+            expected, weights = model(
+                torch.from_numpy(np.stack([e.vector for e in live])),
+                torch.tensor([e.evidence for e in live]),
+                torch.tensor([e.quality for e in live]),
+                torch.tensor([0, 1]),
+                torch.ones(2),
+                torch.from_numpy(some),
+            )
+        np.testing.assert_allclose(fused.vector, expected.numpy(), atol=1e-5)
+        np.testing.assert_allclose(fused.weights, weights.numpy(), atol=1e-5)
 
 
 def test_an_old_bundle_is_replaced_only_by_a_whole_one(written, tmp_path):
@@ -95,7 +97,7 @@ def test_an_old_bundle_is_replaced_only_by_a_whole_one(written, tmp_path):
     folder.mkdir()
     (folder / "old").write_text("still here")
     encoders = {m: TrainedEncoder(s, make_preprocessor(m), {}) for m, s in students.items()}
-    with pytest.raises(Exception, match=r"scale_by_count"):
+    with pytest.raises(Exception, match=r"trained_on"):
         write_bundle(
             folder,
             RECIPE,
@@ -103,9 +105,9 @@ def test_an_old_bundle_is_replaced_only_by_a_whole_one(written, tmp_path):
             encoders,
             fusion,
             centres,
-            Calibration((-1.0,)),
+            TemperatureScaling(scale_by_count=(5.0,), unknown_threshold=0.2),
             max_sensors=4,
-            trained_on="train",
+            trained_on=None,
             metrics={},
         )
     assert (folder / "old").exists()
@@ -138,6 +140,7 @@ def test_no_operator_that_a_tensorrt_parser_lacks(written):
         "ReduceSum",
         "Relu",
         "Reshape",
+        "Shape",
         "Sigmoid",
         "Slice",
         "Softmax",
@@ -151,7 +154,8 @@ def test_no_operator_that_a_tensorrt_parser_lacks(written):
         graph = onnx.load(file).graph
         assert {node.op_type for node in graph.node} <= plain
         for value in (*graph.input, *graph.output):
-            assert all(d.dim_value > 0 for d in value.type.tensor_type.shape.dim), "shapes must be static"
+            static = [d.dim_value > 0 for d in value.type.tensor_type.shape.dim]
+            assert all(static) or (value.name, static) == ("centres", [False, True]), "shapes must be static"
 
 
 def test_evaluation_counts_every_recording_and_every_subset(written):
@@ -188,7 +192,7 @@ def test_a_modality_of_ones_own_goes_to_the_robot_with_its_constants(tmp_path):
         {"wrist_imu": TrainedEncoder(student, adaptor, {})},
         AdaptiveFusionModel(1).eval(),
         centres,
-        Calibration((5.0,), 0.2),
+        TemperatureScaling(scale_by_count=(5.0,), unknown_threshold=0.2),
         max_sensors=4,
         trained_on="train",
         metrics={},

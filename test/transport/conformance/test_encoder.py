@@ -70,7 +70,7 @@ def test_a_sensor_joins_with_its_first_sample_and_leaves_with_its_driver(robot: 
     robot.witness.until("camera", True, back)
 
     robot.witness.until("camera", False, camera.end())
-    robot.fusion_reports("camera", lambda values: "goodbye" in values["message"])
+    robot.fusion_reports("camera", lambda values: "no valid input" in values["message"])
     robot.encoder_reports("camera", lambda values: values["state"] == "lost")
     back = time.monotonic()
     robot.camera("camera", 3)

@@ -190,7 +190,7 @@ def test_an_encoder_can_learn_patience_with_its_driver(robot: Robot) -> None:
     sent = int(robot.encoder_reports("slow", bool)["messages"])
     robot.encoder_reports("slow", lambda values: int(values["messages"]) > sent)
     camera.hangs.set()
-    robot.fusion_reports("slow", lambda values: "said goodbye" in values["message"])
+    robot.fusion_reports("slow", lambda values: "no valid input" in values["message"])
     robot.encoder_reports("slow", lambda values: "driver is silent" in values["message"])
 
 

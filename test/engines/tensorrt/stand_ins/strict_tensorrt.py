@@ -272,6 +272,8 @@ def make_tensorrt(release: str, gpu: StrictGpu) -> Any:
             return strict.make("ITensor", _name=name, _dtype=_narrowed(seen, old))
 
         network._inputs = [tensor(value.name, known=True) for value in inferred.input]
+        for made, value in zip(network._inputs, inferred.input, strict=True):
+            made._shape = tuple(axis.dim_value or -1 for axis in value.type.tensor_type.shape.dim)
         network._layers = []
         for constant in inferred.initializer:
             network._layers.append(layer("CONSTANT", [], [tensor(constant.name)], types[constant.name]))
@@ -338,6 +340,10 @@ def make_tensorrt(release: str, gpu: StrictGpu) -> Any:
 
         def get_dtype(self: Any) -> Any:
             return getattr(trt.DataType, self._dtype)
+
+        def get_shape(self: Any) -> tuple[int, ...]:
+            assert hasattr(self, "_shape"), "only inputs have a shape here"
+            return tuple(self._shape)
 
     # -------- running
 

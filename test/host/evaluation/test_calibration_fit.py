@@ -1,4 +1,4 @@
-"""Calibration: the fits find what made the data, and the probabilities mean what they say."""
+"""Fits of temperature scaling recover the scale that made the data, and its probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from omnibind_ros.errors import BundleError
-from omnibind_ros.fusion import Calibration
+from omnibind_ros.bundle.temperature_scaling import softmax
 from omnibind_ros.host.evaluation.calibration_fit import (
     expected_calibration_error,
     fit_scale,
@@ -32,7 +31,7 @@ def test_fit_is_a_minimum_of_the_likelihood() -> None:
     cosines, labels = draw(6.0, 5000)
 
     def loss(scale: float) -> float:
-        p = Calibration((scale,)).probabilities(cosines, 1)
+        p = softmax(scale * cosines)
         return -float(np.log(p[np.arange(len(labels)), labels]).mean())
 
     best = fit_scale(cosines, labels)
@@ -52,8 +51,8 @@ def test_hopeless_data_end_at_the_lower_bound() -> None:
 
 def test_the_right_scale_is_calibrated_and_a_wrong_one_is_not() -> None:
     cosines, labels = draw(5.0, 20_000, seed=1)
-    right = expected_calibration_error(Calibration((5.0,)).probabilities(cosines, 1), labels)
-    sharp = expected_calibration_error(Calibration((20.0,)).probabilities(cosines, 1), labels)
+    right = expected_calibration_error(softmax(5.0 * cosines), labels)
+    sharp = expected_calibration_error(softmax(20.0 * cosines), labels)
     assert right < 0.02 < 0.15 < sharp
 
 
@@ -80,24 +79,3 @@ def test_the_unknown_threshold_keeps_to_its_budget() -> None:
 
 def test_without_unknown_samples_nothing_known_is_refused() -> None:
     assert fit_unknown_threshold(np.array([0.3, 0.9]), np.array([])) <= 0.3
-
-
-def test_the_scale_depends_on_how_many_are_live() -> None:
-    calibration = Calibration((4.0, 8.0, 12.0))
-    assert [calibration.scale(n) for n in (1, 2, 3, 4, 9)] == [4.0, 8.0, 12.0, 12.0, 12.0]
-    cosines = np.array([0.9, 0.1, -0.3], np.float32)
-    expected = np.exp(8 * cosines.astype(float))
-    assert np.allclose(calibration.probabilities(cosines, 2), expected / expected.sum())
-
-
-def test_huge_scales_do_not_overflow() -> None:
-    p = Calibration((1e6,)).probabilities(np.array([1.0, 0.5], np.float32), 1)
-    assert p.tolist() == [1.0, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("scales", "threshold"), [((), 0.5), ((1.0, 0.0), 0.5), ((math.nan,), 0.5), ((1.0,), 1.5)]
-)
-def test_a_calibration_that_cannot_be_is_refused(scales: tuple[float, ...], threshold: float) -> None:
-    with pytest.raises(BundleError, match="calibration"):
-        Calibration(scales, threshold)

@@ -1,4 +1,4 @@
-"""When to publish a recognition: on news, but not too often; at once on a change; and never too rarely."""
+"""When to publish: at once on a change; on a new embedding, within a maximal rate; else at a minimal rate."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ _BURST = 8
 
 
 class PublishSchedule:
-    """Decides when a shell should take its next step. Times in ns of any one clock, steady for preference.
+    """Tells when the next recognition is due. Times are ns of any one clock, preferably a steady one.
 
-    "Not too often" is meant on average: sensors that speak at the same moment are answered at once, up to
-    eight in a row, as long as the rate is kept over a longer time (the generic cell rate algorithm of ITU-T
-    I.371). A planner would otherwise get the newest answer up to a whole period late.
+    The maximal rate holds on average: up to eight embeddings in a row are answered at once, as long as the
+    rate is kept over a longer time (generic cell rate algorithm, ITU-T I.371). Otherwise the newest answer
+    would be up to a whole period late whenever several sensors publish at the same moment.
 
     Args:
         rate_hz: publish at least this often.
         max_rate_hz: publish at most this often because of new embeddings.
 
     Raises:
-        ConfigError: a rate is not positive, or the least is above the most.
+        ConfigError: a rate is not positive, or the minimal rate is above the maximal one.
     """
 
-    def __init__(self, rate_hz: float = 5.0, max_rate_hz: float = 30.0) -> None:
+    def __init__(self, rate_hz: float, max_rate_hz: float) -> None:
         self.set_rates(rate_hz, max_rate_hz)
         self._published: int | None = None
         self._paid_until = 0
@@ -30,10 +30,10 @@ class PublishSchedule:
         self._changed = False
 
     def set_rates(self, rate_hz: float, max_rate_hz: float) -> None:
-        """Other rates from now on.
+        """Replace the rates.
 
         Raises:
-            ConfigError: as above; nothing has changed then.
+            ConfigError: as above; the rates stay as they were.
         """
         if not 0 < rate_hz <= max_rate_hz:
             raise ConfigError(
@@ -51,14 +51,14 @@ class PublishSchedule:
         self._changed = True
 
     def published(self, now: int) -> None:
-        """A recognition went out."""
+        """A recognition was published."""
         jumped_back = self._published is not None and now < self._published
         self._paid_until = (now if jumped_back else max(now, self._paid_until)) + self._shortest
         self._published = now
         self._news = self._changed = False
 
     def due_at(self, now: int) -> int:
-        """When to publish next, if nothing more happens; `now` or earlier means at once."""
+        """When to publish next if nothing more happens; `now` or earlier means at once."""
         if self._published is None or self._changed or now < self._published:
             return now
         if self._news:

@@ -6,7 +6,7 @@ import pytest
 from fusion_samples import START, seconds
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.fusion import PublishSchedule
+from omnibind_ros.fusion.publish_schedule import PublishSchedule
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def schedule() -> PublishSchedule:
 
 
 def test_the_first_is_due_at_once() -> None:
-    assert PublishSchedule().is_due(START)
+    assert PublishSchedule(rate_hz=5, max_rate_hz=20).is_due(START)
 
 
 def test_without_news_it_repeats_at_the_slow_rate(schedule: PublishSchedule) -> None:
