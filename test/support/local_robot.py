@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import robot
 from graphs import Graph
@@ -14,6 +14,8 @@ from omnibind_ros.fusion.process import FusionProcess
 from omnibind_ros.messages.diagnostics import reporter_name
 from omnibind_ros.transport.diagnostics import Diagnostics
 from omnibind_ros.transport.protocol import Transport
+
+P = TypeVar("P", EncoderProcess, FusionProcess)
 
 
 class LocalRobot(robot.Robot):
@@ -37,7 +39,7 @@ class LocalRobot(robot.Robot):
         node = self.graph.node(f"encoder_{sensor}", self.transport.namespace)
         return self._run(EncoderProcess(given, node), node)
 
-    def _run(self, process: Any, node: Transport) -> Any:
+    def _run(self, process: P, node: Transport) -> P:
         diagnostics = Diagnostics(node, reporter_name(process.name, node.namespace), process.reports)
         process.on_news = diagnostics.soon
         process.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from omnibind_ros.transport.protocol import Subscription, Transport, subscribe
 from omnibind_ros.transport.qos import EMBEDDING, SENSOR_DATA, Qos
 
 CLOUD, IMAGE = "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Image"
+M = TypeVar("M")
 DEEP = Qos(depth=1000)
 DEEP_LATCHED = Qos(durability="transient_local", depth=1000)
 
@@ -80,7 +81,8 @@ class Witness:
             shares = list(self.shares)
             return next((at for at, each in shares if at > since and (sensor in names(each)) == live), None)
 
-        return wait_until(first, f"{sensor} {'in' if live else 'out of'} the answer") - since
+        at: float = wait_until(first, f"{sensor} {'in' if live else 'out of'} the answer")
+        return at - since
 
     def answer_from(self, sensor: str) -> str | None:
         """The newest answer that the sensor has a share in."""
@@ -120,10 +122,11 @@ class Witness:
                 return False
 
         try:
-            return wait_until(found, f"diagnostics of {name} like that")
+            values: dict[str, str] = wait_until(found, f"diagnostics of {name} like that")
         except pytest.fail.Exception:
             print(f"reported was: {[values for reported, values in self.reports if reported == name][-3:]}")
             raise
+        return values
 
     def reports_text(self, name: str, text: str) -> dict[str, str]:
         """The same, once `text` is in the message."""
@@ -148,7 +151,7 @@ class Robot:
         self._made: list[Any] = []
         self._subscriptions: list[Subscription] = []
 
-    def add(self, made: Any) -> Any:
+    def add(self, made: M) -> M:
         """What `tidy` is to end, too."""
         self._made.append(made)
         return made
