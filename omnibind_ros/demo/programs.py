@@ -89,7 +89,8 @@ _MANY_PARTICIPANTS = (
 
 def _node(executable: str, parameters: Mapping[str, str]) -> Sequence[str]:
     given = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-    return run_main(f"omnibind_ros.transport.ros.{executable}", "--ros-args", *given, "--log-level", "warn")
+    module = "omnibind_ros.transport.ros.executables"
+    return run_main(module, executable, "--ros-args", *given, "--log-level", "warn")
 
 
 def _free_port() -> int:

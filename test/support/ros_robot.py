@@ -27,6 +27,8 @@ try:
 except ImportError:  # Humble
     from ros2param.api import get_parameter_value
 
+EXECUTABLES = "omnibind_ros.transport.ros.executables"
+
 
 class NodeProcess:
     """A process of which everything that it prints is kept."""
@@ -106,7 +108,7 @@ class Robot(robot.Robot):
         words = [f"{name}:={_yaml(value)}" for name, value in given.items() if value is not None]
         options = [word for setting in words for word in ("-p", setting)]
         namespace = ["-r", f"__ns:={self.transport.namespace}"] if self.transport.namespace != "/" else []
-        command = run_main(f"omnibind_ros.transport.ros.{executable}", "--ros-args", *namespace, *options)
+        command = run_main(EXECUTABLES, executable, "--ros-args", *namespace, *options)
         return NodeProcess(str(parameters.get("sensor", executable)), command)
 
     def offered(self, topic: str) -> list[QoSProfile]:
