@@ -83,7 +83,7 @@ setup(
         "numpy>=1.23",
         "onnxruntime>=1.16",
         "opencv-python-headless>=4.6",
-        "pydantic>=2.5",
+        "pydantic>=2.7",
         "pyyaml>=6.0",
         "rich>=13.0",
         "rosbags>=0.10",

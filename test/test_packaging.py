@@ -60,10 +60,9 @@ def found_by(python: Path, cwd: Path, environment: Mapping[str, str]) -> dict[st
     """Where the installed package is, and where it finds what is shared."""
     code = """
 import json, omnibind_ros
-from omnibind_ros.config.resources import find_bundle, find_config, find_folder
+from omnibind_ros.config.resources import find_bundle, find_config
 found = dict(
     package=omnibind_ros.__file__, bundle=find_bundle("digits"), config=find_config("recipes/digits"),
-    calibration=find_folder("calibration"), launch=find_folder("launch"),
 )
 print(json.dumps({kind: str(path) for kind, path in found.items()}))
 """
@@ -81,11 +80,11 @@ print(json.dumps({kind: str(path) for kind, path in found.items()}))
 
 
 def shared_files_in(share: Path) -> dict[str, str]:
+    assert (share / "calibration").is_dir()
+    assert (share / "launch" / "fusion.launch.py").is_file()
     return {
         "bundle": str(share / "engines" / "digits"),
         "config": str(share / "config" / "recipes" / "digits.yaml"),
-        "calibration": str(share / "calibration"),
-        "launch": str(share / "launch"),
     }
 
 

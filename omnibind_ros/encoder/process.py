@@ -24,6 +24,7 @@ from omnibind_ros.encoder.intake import NEWEST_ONLY, Intake, Limits
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.encoder.status import EncoderStatus
 from omnibind_ros.encoder.worker import EncoderWorker
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.messages.diagnostics import Level, Report, sensor_report
 from omnibind_ros.messages.embedding_cloud import encode_embedding, encode_goodbye
@@ -211,7 +212,7 @@ def _open_encoder(settings: EncoderSettings) -> SensorEncoder:
         settings.sensor,
         settings.modality,
         options=settings.options,
-        **settings.engine,
+        engine=EngineOptions(**settings.engine),
         frame_id=settings.frame_id,
         max_stamp_skew_s=settings.max_stamp_skew_s,
     )

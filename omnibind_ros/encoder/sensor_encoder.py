@@ -9,9 +9,8 @@ from time import perf_counter
 from typing import Any
 
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.encoder.engine_upgrade import Build, EngineUpgrade, open_encoder_engine
-from omnibind_ros.engines.engine import Engine
-from omnibind_ros.engines.tensorrt.plan import PlanOptions
+from omnibind_ros.encoder.engine_upgrade import EngineUpgrade, open_encoder_engine
+from omnibind_ros.engines.engine import DEFAULT_OPTIONS, Engine, EngineOptions
 from omnibind_ros.errors import BadMessage, BundleError
 from omnibind_ros.modalities.preprocessor import Preprocessor, Sample, make_preprocessor
 from omnibind_ros.names import check_sensor_name
@@ -105,45 +104,28 @@ class SensorEncoder:
         modality: Modality,
         *,
         options: Mapping[str, Any] | None = None,
-        precision: str | None = None,
-        backend: str = "auto",
-        threads: int = 1,
-        provider: str = "auto",
-        workspace_mb: int = PlanOptions.workspace_mb,
-        dla_core: int | None = None,
-        build: Build = "never",
+        engine: EngineOptions = DEFAULT_OPTIONS,
         frame_id: str | None = None,
         max_stamp_skew_s: float = 10.0,
     ) -> SensorEncoder:
-        """Make adaptor and engine as the bundle says.
+        """Open the preprocessor and the engine that the bundle defines.
 
         Args:
-            options: how this device encodes its messages; see the modality's adaptor.
-            threads, provider: see `EngineOptions`.
-            workspace_mb, dla_core: see `PlanOptions`.
-            build: `background` starts on ONNX Runtime while a missing TensorRT plan is built.
+            options: the encoding of this device's messages; see the modality's preprocessor.
+            engine: how the model is run.
 
         Raises:
-            OmniBindError: whatever is wrong with bundle, options or backend.
+            OmniBindError: the bundle, the options or the backend cannot be used.
         """
-        preprocessing = dict(bundle.encoder_model(modality, precision).preprocessing)
+        preprocessing = dict(bundle.encoder_model(modality, engine.precision).preprocessing)
         adaptor = make_preprocessor(modality, preprocessing, **(options or {}))
-        engine, upgrade = open_encoder_engine(
-            bundle,
-            modality,
-            precision=precision,
-            backend=backend,
-            threads=threads,
-            provider=provider,
-            plan=PlanOptions(workspace_mb=workspace_mb, dla_core=dla_core),
-            build=build,
-        )
+        opened, upgrade = open_encoder_engine(bundle, modality, engine)
         return cls(
             bundle,
             sensor,
             modality,
             adaptor=adaptor,
-            engine=engine,
+            engine=opened,
             upgrade=upgrade,
             frame_id=frame_id,
             max_stamp_skew_s=max_stamp_skew_s,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +11,7 @@ from encoding import encode_raw
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.robot import EncodersConfig
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import BadMessage, BundleError, ConfigError
 from omnibind_ros.modalities.preprocessor import Sample
 
@@ -129,18 +129,15 @@ def test_a_sensor_name_must_fit_a_topic(bundle):
         )
 
 
-def test_what_a_robot_file_says_of_engines_reaches_them():
-    known = signature(SensorEncoder.open).parameters
-    for name, value in EncodersConfig().engine.items():
-        assert name in known
-        assert known[name].default == value or name == "build", (
-            "a robot builds in the background, a library does not"
-        )
+def test_the_engine_settings_of_a_robot_file_are_engine_options_with_the_same_defaults():
+    # A robot builds plans in the background, a library does not.
+    assert EngineOptions(**EncodersConfig().engine) == EngineOptions(build="background")
 
 
 def test_a_robots_encoder_goes_over_to_tensorrt(robot):
     bundle = Bundle.load("digits")
-    encoder = SensorEncoder.open(bundle, "keyboard", "text", **EncodersConfig(precision="fp32").engine)
+    options = EngineOptions(**EncodersConfig(precision="fp32").engine)
+    encoder = SensorEncoder.open(bundle, "keyboard", "text", engine=options)
     before = encode_raw(encoder, "a seven")
     assert encoder.engine.backend.startswith("onnxruntime")
     end = time.monotonic() + 60
@@ -156,4 +153,4 @@ def test_a_robots_encoder_goes_over_to_tensorrt(robot):
 
 def test_opening_checks_preprocessing_against_the_modality(bundle):
     with pytest.raises((BundleError, ConfigError), match="preprocessing of 'image'"):
-        SensorEncoder.open(bundle, "cam", "image", backend="onnxruntime")
+        SensorEncoder.open(bundle, "cam", "image", engine=EngineOptions("onnxruntime"))

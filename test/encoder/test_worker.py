@@ -14,6 +14,7 @@ from omnibind_ros.encoder.driver_watch import DriverTimeout
 from omnibind_ros.encoder.intake import NEWEST_ONLY, Intake, Limits
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.encoder.worker import EncoderWorker
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages.cdr import message_class, serialise
 from omnibind_ros.modalities.preprocessor import Sample
@@ -74,7 +75,7 @@ class Robot:
         self.published: queue.Queue[Any] = queue.Queue()
         self.goodbyes: queue.Queue[str] = queue.Queue()
         self.publish: Callable[[Any], None] = self.published.put
-        engine = bundle.load_encoder("image", backend="onnxruntime")
+        engine = bundle.load_encoder("image", EngineOptions("onnxruntime"))
         self.encoder = SensorEncoder(bundle, "cam", "image", adaptor=self.adaptor, engine=engine)
         self.worker: EncoderWorker | None = None
 

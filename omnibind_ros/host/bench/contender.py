@@ -1,9 +1,7 @@
 """One contender of the benchmark in a process of its own, so that memory and cold start are its own as well.
 
-    python -m omnibind_ros.host.bench.contender '{"kind": "onnxruntime", "precision": "fp32", ...}'
-
-It opens the encoder, embeds the first input, says so, and then runs as often as each line on its stdin asks,
-answering with a line of JSON; it ends when its stdin does.
+The argument is a `Contender` as JSON. The process opens the encoder, embeds the first input and reports it,
+then runs as many inferences as each line on stdin requests and answers with a line of JSON.
 """
 
 from __future__ import annotations
@@ -53,13 +51,10 @@ def open_contender(contender: Contender) -> Embed:
     if contender.kind.startswith("torch"):
         return _open_torch(contender)
     from omnibind_ros.bundle.loading import Bundle
+    from omnibind_ros.engines.engine import EngineOptions
 
-    engine = Bundle.load(contender.bundle).load_encoder(
-        contender.modality,
-        precision=contender.precision,
-        backend=contender.kind,
-        threads=contender.threads,
-    )
+    options = EngineOptions(contender.kind, contender.precision, contender.threads)
+    engine = Bundle.load(contender.bundle).load_encoder(contender.modality, options)
     name = engine.inputs[0].name
     return lambda one: np.asarray(engine.run({name: one})["embedding"][0])
 
@@ -114,7 +109,7 @@ def _peak_mb() -> float:
     return float("nan")
 
 
-def _main() -> None:
+def main() -> None:
     # Compilers and libraries print as they like; answers have a way of their own.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -127,7 +122,3 @@ def _main() -> None:
         _serve(Contender(**json.loads(sys.argv[1])), answer)
     except Exception as error:
         answer({"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]})
-
-
-if __name__ == "__main__":
-    _main()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from omnibind_ros.host.bench.contender import Contender
 from omnibind_ros.host.bench.machine import Machine, environment
 from omnibind_ros.host.data.scene import SIMULATORS
 from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.process.child import run_code, run_main
 
 _INPUTS = 16
 _TURN = 25  # inferences before the next contender has its turn
@@ -157,7 +157,7 @@ def _name(contender: Contender) -> str:
 
 def _has_cuda() -> bool:
     """Asked in a process of its own: torch takes seconds and hundreds of megabytes."""
-    asks = [sys.executable, "-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"]
+    asks = run_code("import torch; sys.exit(not torch.cuda.is_available())")
     return subprocess.run(asks, capture_output=True).returncode == 0
 
 
@@ -171,7 +171,7 @@ class _Process:
         self._peak_mb = float("nan")
         started = replace(contender, started=time.monotonic())
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "omnibind_ros.host.bench.contender", started.to_json()],
+            run_main("omnibind_ros.host.bench.contender", started.to_json()),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from omnibind_ros.errors import BackendError
+from omnibind_ros.process.child import run_main
 
 _TELLING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8", "asimddp", "i8mm")
 _GEMM = 768  # side of the matrices: they fit the second level of caches, more or less
@@ -66,7 +67,7 @@ def measure_machine(threads: int = 1) -> Machine:
     Raises:
         BackendError: the process failed.
     """
-    command = [sys.executable, "-m", "omnibind_ros.host.bench.machine", str(threads)]
+    command = run_main("omnibind_ros.host.bench.machine", threads)
     done = subprocess.run(command, env=environment(threads), capture_output=True, text=True)
     if done.returncode != 0:
         raise BackendError(f"the machine cannot be measured: {done.stderr.strip().splitlines()[-1:]}")
@@ -149,5 +150,6 @@ def _cpu() -> tuple[str, tuple[str, ...]]:
     return name, tuple(feature for feature in _TELLING if feature in has)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the peaks with as many threads as the argument says, as JSON."""
     sys.stdout.write(json.dumps(asdict(_measure(int(sys.argv[1])))))

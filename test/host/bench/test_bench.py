@@ -7,6 +7,7 @@ import pytest
 from bundles import write_stub_bundle
 from rich.console import Console
 from small_models import DIM, write_picture_encoder
+from strays import write_strays
 
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.host.bench.encoders import Absence, Result, contenders, measure_encoder
@@ -48,7 +49,8 @@ def test_the_floor_is_whatever_takes_longer():
     assert ModelCost(1000, 40_000_000, 0, False).floor_ms(MACHINE) == pytest.approx(2.0)
 
 
-def test_a_machine_is_measured_and_described():
+def test_a_machine_is_measured_and_described(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_strays(tmp_path))
     machine = measure_machine()
     assert machine.gflops > 0.1
     assert machine.gbytes > 0.1

@@ -17,6 +17,7 @@ from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.bundle.manifest import BundleFile
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.export.lower_precisions import Judge, add_precisions, make_record
@@ -70,7 +71,7 @@ def test_the_new_bundle_runs_every_precision_and_says_what_it_is_worth(bundle, r
     assert entry.precision_for("tensorrt") == "fp16"
     vectors = {}
     for precision in entry.precisions:
-        encoder = SensorEncoder.open(made, "words", "text", precision=precision, backend="onnxruntime")
+        encoder = SensorEncoder.open(made, "words", "text", engine=EngineOptions("onnxruntime", precision))
         vectors[precision] = encode_raw(encoder, "three").vector
         encoder.close()
     for precision, vector in vectors.items():
