@@ -76,6 +76,7 @@ setup(
             "omnibind = omnibind_ros.cli.main:main",
             "encoder_node = omnibind_ros.transport.ros.executables:encoder_node",
             "fusion_node = omnibind_ros.transport.ros.executables:fusion_node",
+            "robot_node = omnibind_ros.transport.ros.executables:robot_node",
         ]
     },
     install_requires=[

@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 def end_quietly() -> None:
     """Until `stop_on_signals`: SIGTERM and SIGINT end the process at once, with status 0 and no traceback.
 
-    For a process that is starting: there is nothing to take from the graph yet. A launcher may have started it
-    with these signals blocked, until Python itself has started; one that came meanwhile arrives now.
+    For a process that is starting: there is nothing to take from the graph yet. A launcher may block both
+    until Python has started; a signal that was sent meanwhile arrives now.
     """
     for number in _STOP:
         signal.signal(number, lambda number, frame: os._exit(0))

@@ -6,6 +6,7 @@ Importing rclpy and the rest takes a second, in which Ctrl-C must end a node wit
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from omnibind_ros.process.signals import end_quietly
 
@@ -29,6 +30,22 @@ def fusion_node() -> None:
     from omnibind_ros.transport.ros.spin import spin
 
     spin(FusionNode)
+
+
+def robot_node() -> None:
+    """Fusion and the encoders of the named sensors in one process, with parameters by node name.
+
+    ros2 run omnibind_ros robot_node front_camera microphone --ros-args --params-file parameters.yaml
+    """
+    end_quietly()
+    from rclpy.utilities import remove_ros_args
+
+    from omnibind_ros.transport.ros.encoder_node import EncoderNode
+    from omnibind_ros.transport.ros.fusion_node import FusionNode
+    from omnibind_ros.transport.ros.spin import spin
+
+    sensors = remove_ros_args(sys.argv)[1:]
+    spin(FusionNode, *(partial(EncoderNode, f"encoder_{sensor}") for sensor in sensors))
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ from omnibind_ros.errors import OmniBindError
 from omnibind_ros.messages.diagnostics import Level, Report, reporter_name
 from omnibind_ros.process.memory import freeze
 from omnibind_ros.transport.diagnostics import Diagnostics
-from omnibind_ros.transport.ros.ros_log import RosLogHandler
 from omnibind_ros.transport.ros.transport import RosTransport
 
 _UNCONFIGURED, _INACTIVE, _ACTIVE = "unconfigured", "inactive", "active"
@@ -36,7 +35,6 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
-        RosLogHandler(self.get_logger()).install()
         self.transport = RosTransport(self)
         self.state = _UNCONFIGURED
         self._trouble = ""

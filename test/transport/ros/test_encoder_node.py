@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -27,16 +26,6 @@ from omnibind_ros.messages.types import TYPES
 from omnibind_ros.modalities import raw
 from omnibind_ros.transport.qos import Qos
 from omnibind_ros.transport.ros.encoder_node import EncoderNode, node_name
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """A node takes the package's log for itself."""
-    log = logging.getLogger("omnibind_ros")
-    before = log.handlers, log.level, log.propagate
-    yield
-    log.handlers, _, log.propagate = before
-    log.setLevel(before[1])
 
 
 @contextmanager

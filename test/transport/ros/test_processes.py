@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
+import pytest
 from robot import CLOUD, DEEP_LATCHED
-from ros_robot import Robot
+from ros_robot import EXECUTABLES, NodeProcess, Robot
 from tiny_bundle import LABELS
 from transport_support import wait_until
+
+from omnibind_ros.process.child import run_main
 
 
 def tell(what: str, seconds: float, target_ms: float) -> None:
@@ -49,6 +53,28 @@ def test_an_encoder_that_is_interrupted_twice_publishes_a_goodbye_before_it_ends
     assert "Traceback" not in "".join(encoder.lines)
     robot.fusion_reports("polite", lambda values: values["encoders"] == "0")
     wait_until(lambda: heard[-1].width == 0, "the last message is a goodbye")
+
+
+def test_a_node_that_is_interrupted_before_python_runs_ends_as_soon_as_it_can() -> None:
+    # As the launch files start it.
+    node = NodeProcess("fusion", ("env", "--block-signal=INT,TERM", *run_main(EXECUTABLES, "fusion_node")))
+    status = Path(f"/proc/{node.child.pid}/status")
+
+    def blocked() -> int:
+        return int(status.read_text().split("SigBlk:")[1].split()[0], 16)
+
+    wait_until(lambda: blocked() >> (signal.SIGINT - 1) & 1, "signals are blocked")
+    node.send(signal.SIGINT)
+    assert (node.ended(), node.lines) == (0, [])
+
+
+@pytest.mark.parametrize("library", ["_rclpy", "numpy", "onnxruntime"])
+def test_a_node_that_is_interrupted_while_it_imports_ends_without_a_traceback(library: str) -> None:
+    node = NodeProcess("fusion", run_main(EXECUTABLES, "fusion_node"))
+    wait_until(lambda: library in Path(f"/proc/{node.child.pid}/maps").read_text(), f"{library} is loaded")
+    node.send(signal.SIGINT)
+    assert node.ended() == 0
+    assert "Traceback" not in "\n".join(node.lines)
 
 
 def test_a_killed_encoder_is_noticed_and_its_successor_is_no_second_one(robot: Robot) -> None:
