@@ -217,7 +217,7 @@ def test_it_publishes_a_goodbye_when_it_stops_and_can_start_again(robot: LocalRo
 def test_no_embedding_follows_a_goodbye(robot: LocalRobot) -> None:
     heard = embeddings(robot, "hasty")
     camera = robot.camera("hasty", 1, period_s=0.002)
-    encoder = robot.encoder("hasty")
+    encoder = robot.encoder("hasty", driver_timeout_s=1000.0)
     for goodbyes in range(1, 11):
         wait_until(lambda: heard and heard[-1].width == 1, "embeddings")
         ends = encoder.stop if goodbyes % 2 else camera.end

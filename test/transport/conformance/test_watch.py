@@ -118,8 +118,8 @@ def test_a_failing_callback_is_called_again(graph: Graph, caplog: pytest.LogCapt
         calls.append(alive)
         raise RuntimeError("no good")
 
-    graph.node("watcher").watch("text", on_offers)
-    publisher = graph.node().publisher("text", STRING, RELIABLE)
+    graph.node("watcher").watch("failing", on_offers)
+    publisher = graph.node().publisher("failing", STRING, RELIABLE)
     wait_until(lambda: calls == [1], "the publisher")
     publisher.close()
     wait_until(lambda: calls == [1, 0], "its end")
