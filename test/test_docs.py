@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from omnibind_ros.config import robot
 from omnibind_ros.host.data import decode, depth, recipe, source
+from omnibind_ros.modalities.registry import definitions
 from omnibind_ros.modalities.series import preprocessing as time_series
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -143,6 +144,15 @@ def test_the_ten_lines_are_a_recipe(tmp_path):
     assert len(text.splitlines()) <= 10
     (tmp_path / "pets.yaml").write_text(text)
     assert recipe.load_recipe(tmp_path / "pets.yaml").modalities == ("image", "audio")
+
+
+@pytest.mark.parametrize("known", definitions(), ids=lambda known: known.name)
+def test_every_modality_is_documented_with_what_it_reads(known):
+    page = (CHECKOUT / "docs" / "modalities.md").read_text()
+    (reads,) = re.findall(rf"^\| `{known.name}` \| (.*?) \|", page, re.MULTILINE)
+    assert tuple(re.findall(r"`([\w/]+)`", reads)) == known.reads
+    live = f"{known.hold_s or known.min_timeout_s or 0.5:g} s"
+    assert re.search(rf"^\| `{known.name}` \|.* {live} \|$", page, re.MULTILINE)
 
 
 def test_options_of_audio_are_documented_with_their_defaults():

@@ -25,7 +25,9 @@ import omnibind_ros
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARE = "share/omnibind_ros"
 SHARED_FOLDERS = ("calibration", "config", "engines", "launch")
-NOT_ON_THE_ROBOT = ("cli", "host", "transport/ros")
+NOT_ON_THE_ROBOT = ("cli", "host", "simulation", "transport/ros")
+HOST_PARTS = ("files", "pictures", "recordings", "simulation", "training")
+"""Of modalities: modules in their folders, or beside them where several share something."""
 
 
 def run_python(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
@@ -250,14 +252,26 @@ def test_the_command_starts_without_loading_what_only_some_of_it_needs():
     assert not {"torch", "lightning", "zenoh", "onnxruntime", "cv2"} & loaded
 
 
-def test_no_module_of_the_robot_loads_torch():
+def test_no_module_of_the_robot_loads_torch_or_what_is_for_the_host():
     folders = tuple(f"omnibind_ros/{folder}/" for folder in NOT_ON_THE_ROBOT)
-    modules = [
+    modules = {
         ".".join(path.with_suffix("").parts).removesuffix(".__init__")
         for path in sources("omnibind_ros", "*.py")
-        if not path.as_posix().startswith(folders)
-    ]
-    assert "omnibind_ros.transport.zenoh.wire" in modules
-    loaded = modules_after("\n".join(f"import {module}" for module in modules))
-    assert set(modules) <= loaded
+        if not path.as_posix().startswith((*folders, "omnibind_ros/modalities/"))
+    }
+    for path in sources("omnibind_ros/modalities", "*.py"):
+        if path.stem not in HOST_PARTS:
+            modules.add(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+    assert {"omnibind_ros.transport.zenoh.wire", "omnibind_ros.modalities.audio.preprocessing"} <= modules
+    loaded = modules_after("\n".join(f"import {module}" for module in sorted(modules)))
+    assert {name for name in loaded if name.split(".")[0] == "omnibind_ros"} == modules
     assert not {"torch", "lightning", "transformers", "onnx"} & loaded
+
+
+def test_an_encoder_loads_the_preprocessing_of_its_own_modality_only():
+    make = "from omnibind_ros.modalities.registry import make_preprocessor\nmake_preprocessor"
+    loaded = modules_after(f"{make}('audio')")
+    assert {name for name in loaded if name.endswith(".preprocessing")} == {
+        "omnibind_ros.modalities.audio.preprocessing"
+    }
+    assert not {"cv2", "rosbags", "omnibind_ros.host"} & loaded

@@ -61,6 +61,27 @@ DataRoot = Annotated[
 ]
 
 
+def data_root(root: Path | None) -> Path:
+    """The folder of recordings of a command that needs one.
+
+    Raises:
+        ConfigError: it was not given.
+    """
+    if root is None:
+        raise ConfigError("no data folder: pass --root or set OMNIBIND_DATA")
+    return root
+
+
+def check_output(option: str, file: Path | None) -> None:
+    """Refuse an output file before the work that it is for.
+
+    Raises:
+        ConfigError: its folder does not exist.
+    """
+    if file is not None and not file.parent.is_dir():
+        raise ConfigError(f"{option} {file}: no folder {file.parent}; create it first")
+
+
 @contextmanager
 def transport(
     ros: bool,

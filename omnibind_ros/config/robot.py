@@ -16,8 +16,9 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 from omnibind_ros.config.parameters import Settings
 from omnibind_ros.config.strict_yaml import StrictModel, load_yaml
 from omnibind_ros.errors import ConfigError
+from omnibind_ros.modalities.registry import definitions, names
 from omnibind_ros.names import check_sensor_name, nearest
-from omnibind_ros.types import MODALITIES, Modality
+from omnibind_ros.types import Modality
 
 _TOKEN = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -87,7 +88,7 @@ class SensorInput(Settings):
 
     @model_validator(mode="after")
     def _options_fit_the_modality(self) -> SensorInput:
-        if self.audio is not None and self.modality != "audio" and self.modality in MODALITIES:
+        if self.audio is not None and self.modality != "audio" and self.modality in names():
             raise ValueError(
                 f"'audio' options do not fit a sensor of modality {self.modality!r}; remove them"
             )
@@ -108,10 +109,17 @@ class SensorConfig(SensorInput):
     """delay before a restart"""
 
 
-_LONG_WINDOWS = {"audio": 1.5, "touch": 4.0}
-_HELD = {"text": 30.0}
-MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(lambda own: {**_LONG_WINDOWS, **own})]
-Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(lambda own: {**_HELD, **own})]
+def _with_min_timeouts(own: dict[Modality, float]) -> dict[Modality, float]:
+    usual = {one.name: one.min_timeout_s for one in definitions() if one.min_timeout_s is not None}
+    return {**usual, **own}
+
+
+def _with_holds(own: dict[Modality, float]) -> dict[Modality, float]:
+    return {**{one.name: one.hold_s for one in definitions() if one.hold_s is not None}, **own}
+
+
+MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(_with_min_timeouts)]
+Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(_with_holds)]
 
 
 class Freshness(Settings):

@@ -7,7 +7,7 @@ import pytest
 
 from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.types import MODALITIES
+from omnibind_ros.modalities.registry import ORDER
 
 SHIPPED = Path(__file__).parents[2] / "config" / "robot.yaml"
 
@@ -20,8 +20,8 @@ def robot(tmp_path: Path, text: str) -> RobotConfig:
 
 def test_the_shipped_file_has_a_sensor_of_each_modality():
     shipped = load_robot(SHIPPED)
-    assert sorted(sensor.modality for sensor in shipped.sensors.values()) == sorted(MODALITIES)
-    check_modalities(shipped, MODALITIES, "digits")
+    assert sorted(sensor.modality for sensor in shipped.sensors.values()) == sorted(ORDER)
+    check_modalities(shipped, ORDER, "digits")
 
 
 def test_the_shipped_file_shows_the_defaults():

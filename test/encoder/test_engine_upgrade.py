@@ -30,8 +30,10 @@ NOW = 1_700_000_000_000_000_000
 class PassThrough:
     stream = True
     input_shape = (1, 4)
+    lost_messages = 0
+    stamp_fault = ""
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         value = getattr(message, "data", message)
         return [Sample(np.array([[value, 1, 0, 0]], np.float32), NOW, "", 1.0, "")]
 

@@ -24,9 +24,11 @@ class FakeAdaptor:
 
     stream = True
     input_shape = (1, 4)
+    lost_messages = 0
+    stamp_fault = ""
     resets = 0
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         if isinstance(message, Exception):
             raise message
         return list(message)
@@ -114,6 +116,23 @@ def test_a_restart_resets_streams_and_counts_what_was_lost(encoder):
     encoder.adaptor.stream = False
     encoder.restart()
     assert encoder.adaptor.resets == 1
+
+
+def test_what_messages_reveal_of_losses_and_stamps_is_counted(encoder):
+    encoder.restart(lost=3)
+    encoder.feed([sample()], NOW)
+    encoder.adaptor.lost_messages, encoder.adaptor.stamp_fault = 0, "stamps stand still"
+    real_feed = encoder.adaptor.feed
+
+    def losing_feed(message: Any, received: int) -> list[Sample]:
+        encoder.adaptor.lost_messages += 2
+        return real_feed(message, received)
+
+    encoder.adaptor.feed = losing_feed
+    encoder.feed([sample()], NOW)
+    with pytest.raises(BadMessage):
+        encoder.feed(BadMessage("cut short"), NOW)
+    assert (encoder.counters.gaps, encoder.counters.stamp_fault) == (7, "stamps stand still")
 
 
 def test_a_model_that_does_not_fit_the_preprocessing_is_refused(bundle):

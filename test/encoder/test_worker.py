@@ -43,6 +43,8 @@ class GatedAdaptor:
 
     stream = True
     input_shape = (1, 4)
+    lost_messages = 0
+    stamp_fault = ""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -52,7 +54,7 @@ class GatedAdaptor:
         self.resets = 0
         self._data = np.zeros(self.input_shape, np.float32)
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         self.entered.release()
         assert self.gate.wait(PATIENCE)
         message = SENT.pop(message.data)
@@ -153,7 +155,7 @@ def test_a_sample_outlives_the_messages_after_it(robot):
 
     real_feed = robot.adaptor.feed
 
-    def spoil(message: Any) -> list[Sample]:
+    def spoil(message: Any, received: int) -> list[Sample]:
         if isinstance(SENT[message.data], BadMessage):
             robot.adaptor._data[:] = np.nan
         return real_feed(message)

@@ -10,12 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from omnibind_ros.messages.cdr import deserialise, serialise
-from omnibind_ros.messages.types import TYPES, MessageTypes
-
-
-@pytest.fixture
-def types() -> MessageTypes:
-    return TYPES
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from tiny_bundle import picture
 from transport_support import wait_until
 
 from omnibind_ros.messages.stamps import stamp_of
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.transport.protocol import Subscription, Transport, subscribe
 from omnibind_ros.transport.qos import EMBEDDING, SENSOR_DATA, Qos
 
@@ -170,7 +169,7 @@ class Robot:
     def camera(self, sensor: str, label: int, **options: Any) -> Driver:
         """A driver that shows `label` at 20 Hz."""
         rng = np.random.default_rng(label)
-        make = lambda stamp: raw.image(TYPES, picture(label, rng), stamp, "camera_frame")  # noqa: E731
+        make = lambda stamp: image_message(picture(label, rng), stamp, "camera_frame")  # noqa: E731
         return self.driver(sensor, IMAGE, make, **options)
 
     def embeddings(self, sensor: str, qos: Qos = EMBEDDING, type_name: str = CLOUD) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import bundles
 import cv2
 import numpy as np
 import pytest
+import sensor_messages
 from graphs import Graph
 from local_robot import LocalRobot
 from robot import CLOUD, DEEP_LATCHED, IMAGE
@@ -21,12 +23,14 @@ from transport_support import GENEROUS_S, wait_until
 
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.scene import Scene
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.embedding_cloud import decode_embedding
-from omnibind_ros.messages.input_types import INPUT_TYPES
-from omnibind_ros.messages.stamps import make_header, ns_to_time, stamp_of
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.messages.stamps import ns_to_time, stamp_of
+from omnibind_ros.modalities.audio.messages import audio_message
 from omnibind_ros.modalities.event.evt3 import Evt3Decoder
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.registry import definitions, names
+from omnibind_ros.modalities.text.messages import text_message
 from omnibind_ros.play.player import play_samples
 from omnibind_ros.transport.qos import Qos
 
@@ -83,7 +87,7 @@ def test_the_subscription_is_there_before_a_driver(robot: LocalRobot) -> None:
     publisher = robot.transport.publisher("early/raw", IMAGE, Qos(reliability="best_effort", depth=1))
     assert publisher.wait_for_subscriber(GENEROUS_S)
     rng = np.random.default_rng(0)
-    publisher.publish(raw.image(TYPES, picture(1, rng), time.time_ns()))
+    publisher.publish(image_message(picture(1, rng), time.time_ns()))
     robot.witness.until("early", True)
 
 
@@ -97,9 +101,9 @@ def test_whatever_type_the_driver_publishes_is_read(robot: LocalRobot) -> None:
     wrong.close()
 
     def jpeg(stamp: int) -> Any:
-        header = raw.image(TYPES, picture(3, rng), stamp).header
+        header = image_message(picture(3, rng), stamp).header
         data = cv2.imencode(".jpg", picture(3, rng))[1].reshape(-1)
-        return TYPES["sensor_msgs/msg/CompressedImage"](header=header, format="jpeg", data=data)
+        return message_class("sensor_msgs/msg/CompressedImage")(header=header, format="jpeg", data=data)
 
     compressed = robot.driver("any", "sensor_msgs/msg/CompressedImage", jpeg)
     robot.witness.until("any", True)
@@ -142,11 +146,10 @@ def test_bad_messages_are_counted_and_the_next_good_one_is_read(robot: LocalRobo
     robot.witness.until("rough", True)
     camera.hangs.set()
     robot.encoder_reports("rough", lambda values: "driver is silent" in values["message"])
-    good = raw.image(TYPES, picture(2, np.random.default_rng(0)), time.time_ns())
-    fields = {name: getattr(good, name) for name in good.__dataclass_fields__ if name != "__msgtype__"}
+    good = image_message(picture(2, np.random.default_rng(0)), time.time_ns())
     faults = {"data": good.data[:100], "step": 3, "encoding": "rgb9", "width": 0}
     for rejected, (field, value) in enumerate(faults.items(), start=1):
-        camera.publisher.publish(TYPES[IMAGE](**{**fields, field: value}))
+        camera.publisher.publish(replace(good, **{field: value}))
         # Each is to be counted before the next is sent, which would take its place.
         told = robot.encoder_reports(
             "rough", lambda values, rejected=rejected: values["rejected"] == str(rejected)
@@ -170,7 +173,7 @@ def test_a_clock_far_off_is_reported_and_does_not_matter(robot: LocalRobot) -> N
 
 def test_a_text_stays_valid_when_its_publisher_leaves(robot: LocalRobot) -> None:
     robot.encoder("keyboard", "text")
-    keyboard = robot.driver("keyboard", "std_msgs/msg/String", lambda stamp: raw.text(TYPES, "two"))
+    keyboard = robot.driver("keyboard", "std_msgs/msg/String", lambda stamp: text_message("two"))
     robot.witness.until("keyboard", True)
     keyboard.end()
     robot.encoder_reports("keyboard", lambda values: values["state"] == "lost")
@@ -188,7 +191,7 @@ def test_a_stream_loses_no_chunk(robot: LocalRobot) -> None:
     robot.encoder_reports("mic", lambda values: "waits for a driver" not in values["message"])
     for chunk in chunks:
         noise = 0.0003 * rng.standard_normal(800).astype(np.float32)
-        publisher.publish(raw.audio_chunk(TYPES, chunk + noise, time.time_ns()))
+        publisher.publish(audio_message(chunk + noise, time.time_ns()))
     told = robot.encoder_reports("mic", lambda values: values["messages"] == str(len(chunks)))
     assert (told["dropped"], told["lost"], told["lost_in_gaps"]) == ("0", "0", "0")
     assert int(told["embeddings"]) > 0
@@ -299,7 +302,7 @@ class Camera:
 
     def shoot(self) -> None:
         stamp = time.time_ns()
-        self._publisher.publish(raw.image(TYPES, picture(1, self._rng), stamp))
+        self._publisher.publish(image_message(picture(1, self._rng), stamp))
         self.stamps.append(stamp)
 
 
@@ -345,7 +348,7 @@ def test_a_stream_that_is_too_fast_loses_its_oldest_chunks_and_reports_it(
 
     def speak() -> None:
         chunk = next(chunks) + 0.0003 * rng.standard_normal(800).astype(np.float32)
-        publisher.publish(raw.audio_chunk(TYPES, chunk, time.time_ns()))
+        publisher.publish(audio_message(chunk, time.time_ns()))
 
     gate.shut()
     repeat_until(speak, gate.reached.is_set, "a first window")
@@ -384,7 +387,7 @@ def test_the_goodbye_does_not_wait_for_the_sample_in_work(robot: LocalRobot, gat
 def stub_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with an encoder for every preprocessor that there is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundles, "MODALITIES", tuple(INPUT_TYPES))
+        patch.setattr(bundles, "MODALITIES", names())
         return bundles.write_stub_bundle(tmp_path_factory.mktemp("bundles") / "stub")
 
 
@@ -395,39 +398,15 @@ def compressed(message: Any) -> Any:
     if dtype is np.float32:
         pixels = np.interp(pixels, [pixels.min(), pixels.max()], [0, 65535]).astype(np.uint16)
     data = cv2.imencode(".png", pixels[..., ::-1])[1].reshape(-1)
-    return TYPES["sensor_msgs/msg/CompressedImage"](header=message.header, format="png", data=data)
+    return message_class("sensor_msgs/msg/CompressedImage")(header=message.header, format="png", data=data)
 
 
 def event_array(message: Any) -> Any:
-    event, array = TYPES["dvs_msgs/msg/Event"], TYPES["dvs_msgs/msg/EventArray"]
+    event, array = message_class("dvs_msgs/msg/Event"), message_class("dvs_msgs/msg/EventArray")
     events = Evt3Decoder().decode(message, stamp_of(message))
     rows = zip(events.x.tolist(), events.y.tolist(), events.t.tolist(), events.p.tolist(), strict=True)
     listed = [event(x=x, y=y, ts=ns_to_time(t), polarity=bool(p)) for x, y, t, p in rows]
     return array(header=message.header, width=message.width, height=message.height, events=listed)
-
-
-def imu(row: list[float], stamp: int) -> Any:
-    vector, zeros = TYPES["geometry_msgs/msg/Vector3"], np.zeros(9)
-    return TYPES["sensor_msgs/msg/Imu"](
-        header=make_header(stamp),
-        orientation=TYPES["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0),
-        orientation_covariance=zeros,
-        angular_velocity=vector(x=row[3], y=row[4], z=row[5]),
-        angular_velocity_covariance=zeros,
-        linear_acceleration=vector(x=row[0], y=row[1], z=row[2]),
-        linear_acceleration_covariance=zeros,
-    )
-
-
-def joints(row: list[float], stamp: int) -> Any:
-    values, none = np.array(row), np.array([])
-    message = TYPES["sensor_msgs/msg/JointState"]
-    return message(header=make_header(stamp), name=[], position=values, velocity=none, effort=none)
-
-
-def floats(row: list[float], stamp: int) -> Any:
-    layout = TYPES["std_msgs/msg/MultiArrayLayout"](dim=[], data_offset=0)
-    return TYPES["std_msgs/msg/Float32MultiArray"](layout=layout, data=np.array(row, np.float32))
 
 
 FROM_PLAYED: dict[str, Callable[[Any], Any]] = {
@@ -438,9 +417,9 @@ FROM_PLAYED: dict[str, Callable[[Any], Any]] = {
 """How a message of another type follows from what a player publishes."""
 
 FROM_ROW: dict[str, Callable[[list[float], int], Any]] = {
-    "sensor_msgs/msg/Imu": imu,
-    "sensor_msgs/msg/JointState": joints,
-    "std_msgs/msg/Float32MultiArray": floats,
+    "sensor_msgs/msg/Imu": sensor_messages.imu,
+    "sensor_msgs/msg/JointState": sensor_messages.joints,
+    "std_msgs/msg/Float32MultiArray": sensor_messages.numbers,
 }
 """How a message follows from the values and the stamp of a moment in a time series."""
 
@@ -456,11 +435,11 @@ def play(modality: str, type_name: str, publish: Callable[[Any], None], stop: th
     convert, scene = FROM_PLAYED.get(type_name), Scene(5)
     samples = (scene.sample(modality) for _ in count())
     emit = (lambda message: publish(convert(message))) if convert else publish
-    play_samples(emit, TYPES, modality, samples, stop)
+    play_samples(emit, modality, samples, stop)
 
 
 @pytest.mark.parametrize(
-    "modality, type_name", [(modality, name) for modality, types in INPUT_TYPES.items() for name in types]
+    "modality, type_name", [(known.name, name) for known in definitions() for name in known.reads]
 )
 def test_every_type_of_message_is_read(
     graph: Graph, stub_bundle: Path, modality: str, type_name: str

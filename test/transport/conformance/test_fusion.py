@@ -20,8 +20,8 @@ from transport_support import GENEROUS_S, wait_until
 from omnibind_ros.fusion import process
 from omnibind_ros.messages.embedding_cloud import decode_embedding, encode_embedding
 from omnibind_ros.messages.stamps import stamp_of
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.point_cloud.messages import cloud_message
+from omnibind_ros.modalities.text.messages import text_message
 from omnibind_ros.transport.qos import LATCHED, SENSOR_DATA
 from omnibind_ros.types import Embedding
 
@@ -126,9 +126,9 @@ BAD_EMBEDDINGS: dict[str, tuple[Callable[[], Any], str]] = {
     "short": (lambda: embedding("short", np.ones(5)), "shape (5,)"),
     "alien": (lambda: embedding("alien", np.ones(8), space=7), "lives in space 0x00000007"),
     "broken": (lambda: embedding("broken", np.full(8, np.nan)), "not finite"),
-    "cloud": (lambda: raw.point_cloud(TYPES, np.ones((3, 3), np.float32), time.time_ns()), "3 points"),
+    "cloud": (lambda: cloud_message(np.ones((3, 3), np.float32), time.time_ns()), "3 points"),
     "mixed": (
-        lambda: raw.text(TYPES, "hello"),
+        lambda: text_message("hello"),
         "carries std_msgs/msg/String, not sensor_msgs/msg/PointCloud2",
     ),
     "garbage": (lambda: b"\0\1\0\0?", "are not a sensor_msgs/msg/PointCloud2"),

@@ -14,8 +14,7 @@ from transport_support import GENEROUS_S, wait_until
 
 from omnibind_ros.errors import BadMessage, ConfigError
 from omnibind_ros.messages.cdr import deserialise, message_class, serialise
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.transport.protocol import subscribe
 from omnibind_ros.transport.qos import LATCHED, SENSOR_DATA, Qos
 
@@ -45,7 +44,7 @@ class Inbox:
 def test_a_message_arrives_as_cdr_in_both_directions(graph: Graph) -> None:
     one, other = graph.node("one"), graph.node("other")
     pixels = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
-    sent = raw.image(TYPES, pixels, time.time_ns(), "camera")
+    sent = image_message(pixels, time.time_ns(), "camera")
     for talker, listener, topic in ((one, other, "there"), (other, one, "back")):
         got: list[bytes] = []
         listener.subscribe_cdr(topic, IMAGE, lambda payload, lost, to=got: to.append(payload), RELIABLE)

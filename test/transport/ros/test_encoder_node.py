@@ -22,8 +22,7 @@ from tiny_bundle import picture
 from transport_support import GENEROUS_S, wait_until
 
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.transport.qos import Qos
 from omnibind_ros.transport.ros.encoder_node import EncoderNode, node_name
 
@@ -79,7 +78,7 @@ def test_services_answer_while_the_model_is_slow(
     with running("slow", bundle):
         assert publisher.wait_for_subscriber(GENEROUS_S)
         robot.encoder_reports("slow", lambda values: "waits for a driver" not in values["message"])
-        publisher.publish(raw.image(TYPES, picture(1, np.random.default_rng(0)), time.time_ns()))
+        publisher.publish(image_message(picture(1, np.random.default_rng(0)), time.time_ns()))
         assert reached.wait(GENEROUS_S)
         assert robot.get("encoder_slow", "topic") == "slow/raw"
         assert robot.set("encoder_slow", "driver_periods", "5.0") == ""

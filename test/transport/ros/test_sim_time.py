@@ -10,8 +10,8 @@ import pytest
 from ros_robot import Robot
 from tiny_bundle import LABELS
 
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import ns_to_time, stamp_of
-from omnibind_ros.messages.types import TYPES
 from omnibind_ros.transport.qos import Qos
 
 CLOCK = "rosgraph_msgs/msg/Clock"
@@ -42,7 +42,7 @@ class Bag:
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):
             self.now += round(TICK_S * 1e9)
-            self._publisher.publish(TYPES[CLOCK](clock=ns_to_time(self.now)))
+            self._publisher.publish(message_class(CLOCK)(clock=ns_to_time(self.now)))
 
 
 @pytest.fixture
