@@ -34,6 +34,7 @@ from omnibind_ros.modalities.text.messages import text_message
 from omnibind_ros.play.player import play_samples
 from omnibind_ros.transport.qos import Qos
 
+UNSTAMPED = "std_msgs/msg/Float32MultiArray"
 AUDIO = "audio_common_msgs/msg/AudioDataStamped"
 
 
@@ -431,6 +432,8 @@ def play(modality: str, type_name: str, publish: Callable[[Any], None], stop: th
         first = time.time_ns() - 4 * 10**9
         for index, row in enumerate(rows.tolist()):
             publish(make_row(row, first + index * 20_000_000))
+            if type_name == UNSTAMPED and stop.wait(0.02):
+                return
         return
     convert, scene = FROM_PLAYED.get(type_name), Scene(5)
     samples = (scene.sample(modality) for _ in count())
