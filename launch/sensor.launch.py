@@ -57,6 +57,6 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _sensor(context: LaunchContext) -> list[Any]:
-    settings = from_parameters(EncoderSettings, {s.name: given(context, s.name) for s in SETTINGS})
     warn_of_discovery()
+    settings = from_parameters(EncoderSettings, {s.name: given(context, s.name) for s in SETTINGS})
     return [encoder_action(context, settings, given(context, "namespace"))]

@@ -50,7 +50,6 @@ INSTEAD = {
 }
 ALLOWED = {
     "docs/jetson.md": ["Wants=network-online.target"],  # a key of systemd
-    "docs/ros2.md": ["nobody tells the time on /clock"],  # output of a program
 }
 
 

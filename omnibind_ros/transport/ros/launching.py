@@ -45,8 +45,6 @@ COMMON_ARGUMENTS = (
 """Arguments of every launch file that starts nodes."""
 
 
-_log = get_logger("omnibind_ros")
-
 # Ctrl-C must not reach Python before it can handle signals; `end_quietly` lifts this.
 _BLOCK_SIGNALS = " env --block-signal=INT,TERM" if sys.platform == "linux" else ""
 
@@ -86,7 +84,7 @@ def warn_of_discovery() -> None:
     """Log that the nodes reach the network, if they were to stay on this machine by a setting of Jazzy."""
     given, needed = "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"
     if os.environ.get("ROS_DISTRO") == "humble" and given in os.environ and needed not in os.environ:
-        _log.warning(f"ROS 2 Humble ignores {given}: set {needed}=1 to stay on this machine")
+        get_logger("launch").warning(f"ROS 2 Humble ignores {given}: set {needed}=1 to stay on this machine")
 
 
 def _process(

@@ -23,8 +23,6 @@ from ros_robot import NodeProcess, Robot
 from tiny_bundle import LABELS
 from transport_support import GENEROUS_S, wait_until
 
-from omnibind_ros.transport.ros import launching
-
 ROOT = Path(__file__).parents[3]
 LAUNCH_FILES = sorted(path.name for path in (ROOT / "launch").glob("*.launch.py"))
 PROGRAMS = re.findall(r'"(\w+) = ([\w.]+):(\w+)"', (ROOT / "setup.py").read_text())
@@ -275,16 +273,16 @@ def test_without_an_enclave_a_secured_robot_refuses_to_start(
     ],
 )
 def test_humble_is_warned_of_a_discovery_range_that_it_ignores(
-    distribution: str, given: dict[str, str], warned: bool, monkeypatch: pytest.MonkeyPatch
+    distribution: str, given: dict[str, str], warned: bool, launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {"ROS_DISTRO": distribution, **given}.items():
         monkeypatch.setenv(name, value)
-    warnings: list[str] = []
-    monkeypatch.setattr(launching._log, "warning", warnings.append)
-    launching.warn_of_discovery()
-    assert any("set ROS_LOCALHOST_ONLY=1" in text for text in warnings) == warned
+    launched = launch("sensor.launch.py", sensor="Wrist-1", modality="touch", topic="wrist/raw")
+    launched.ended()
+    warnings = [line for line in launched.lines if line.startswith("[WARNING]")]
+    assert any("set ROS_LOCALHOST_ONLY=1" in line for line in warnings) == warned
 
 
 def test_a_demo_that_fails_makes_its_launch_fail(tmp_path: Path, launch: Launch) -> None:
