@@ -88,8 +88,11 @@ def test_the_subscription_is_there_before_a_driver(robot: LocalRobot) -> None:
     publisher = robot.transport.publisher("early/raw", IMAGE, Qos(reliability="best_effort", depth=1))
     assert publisher.wait_for_subscriber(GENEROUS_S)
     rng = np.random.default_rng(0)
-    publisher.publish(image_message(picture(1, rng), time.time_ns()))
-    robot.witness.until("early", True)
+    repeat_until(
+        lambda: publisher.publish(image_message(picture(1, rng), time.time_ns())),
+        lambda: "early" in robot.witness.live_now(),
+        "a sensor",
+    )
 
 
 def test_whatever_type_the_driver_publishes_is_read(robot: LocalRobot) -> None:
@@ -375,10 +378,9 @@ def test_the_goodbye_does_not_wait_for_the_sample_in_work(robot: LocalRobot, gat
     gate.open()
     stopping.join()
     encoder.start()
-    camera.shoot()
-    wait_until(lambda: heard[-1].width == 1, "the next embedding")
-    assert [message.width for message in heard] == [1, 0, 1]
-    assert stamp_of(heard[-1]) == camera.stamps[-1]
+    repeat_until(camera.shoot, lambda: heard[-1].width == 1, "the next embedding")
+    assert [message.width for message in heard][:3] == [1, 0, 1]
+    assert stamp_of(heard[2]) in camera.stamps[2:]
 
 
 # -------- every message type
