@@ -55,7 +55,11 @@ class Driver:
         self._subscription: Subscription | None = None
         self._type_name, self._qos = accepted[0], requested([], depth)
         self._subscribe()
-        self._watch = transport.watch(topic, self._on_offers)
+        try:
+            self._watch = transport.watch(topic, self._on_offers)
+        except BaseException:
+            self._unsubscribe()
+            raise
 
     @property
     def lost(self) -> int:

@@ -173,7 +173,7 @@ def stop_all(children: Iterable[Child], grace_s: float = GRACE_S) -> None:
     for child in running:
         if child.wait(max(0.0, deadline - time.monotonic())) is None:
             child.kill()
-            child.wait()
+            child.wait(grace_s)  # a fork server that is stopped does not report its end
 
 
 def ending(returncode: int) -> str:

@@ -41,8 +41,15 @@ class Callbacks:
         self._lock.release()
 
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread:
-        """Start a thread that will call back."""
-        thread = threading.Thread(target=run, name=name, daemon=True)
+        """Start a thread that will call back; it is forgotten when it ends."""
+
+        def run_and_forget() -> None:
+            try:
+                run()
+            finally:
+                self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run_and_forget, name=name, daemon=True)
         self._threads.add(thread)
         thread.start()
         return thread
@@ -54,7 +61,6 @@ class Callbacks:
         """
         if self._owner != threading.get_ident() and thread is not threading.current_thread():
             thread.join(timeout_s)
-            self._threads.discard(thread)
 
     def join_all(self, timeout_s: float = 2.0) -> None:
         """Wait for all threads; they have been told to end."""
