@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from transport_support import GENEROUS_S, free_port, wait_until
 
-from omnibind_ros.process.child import Child
+from omnibind_ros.process.child import Child, stop_all
 from omnibind_ros.process.fork_server import ForkedProcess, ForkServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server needs Linux")
@@ -115,6 +115,19 @@ def test_closing_ends_a_server_that_is_stopped(monkeypatch: pytest.MonkeyPatch) 
     os.kill(_parent(first.child.pid), signal.SIGSTOP)
     server.close()
     assert first.status() == -signal.SIGKILL
+
+
+def test_the_commands_of_a_server_that_is_stopped_can_be_ended_all_the_same() -> None:
+    server = ForkServer([])
+    started = [Started(server, "fusion", OMNIBIND_ROUTER=f"tcp/127.0.0.1:{free_port()}") for _ in range(2)]
+    pid = _parent(started[0].child.pid)
+    os.kill(pid, signal.SIGSTOP)
+    stop_all([one.child for one in started], grace_s=0.1)
+    wait_until(lambda: all(_is_gone(one.child.pid) for one in started), "the commands are gone")
+    os.kill(pid, signal.SIGCONT)
+    for one in started:
+        one.status()
+    server.close()
 
 
 def test_a_signal_to_a_command_whose_end_is_not_reported_yet_does_nothing() -> None:

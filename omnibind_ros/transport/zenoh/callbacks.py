@@ -55,7 +55,7 @@ class Callbacks:
         return thread
 
     def join(self, thread: threading.Thread, timeout_s: float = 2.0) -> None:
-        """Wait for a thread that has been told to end; `join_all` does so later if that cannot be now.
+        """Wait for a thread that is to end; `join_all` does so later if that cannot be now.
 
         A thread that waits for its turn cannot end before the present callback does.
         """
@@ -63,7 +63,7 @@ class Callbacks:
             thread.join(timeout_s)
 
     def join_all(self, timeout_s: float = 2.0) -> None:
-        """Wait for all threads; they have been told to end."""
+        """Wait for all threads; their sources are undeclared."""
         deadline = time.monotonic() + timeout_s
         for thread in list(self._threads):
             if thread is not threading.current_thread():
