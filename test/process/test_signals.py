@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -52,6 +54,22 @@ def test_a_hangup_calls_back_and_stops_nothing() -> None:
         os.kill(os.getpid(), signal.SIGHUP)
         assert called.wait(5)
         assert not stop.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_is_starting_ends_quietly(number: int) -> None:
+    program = (
+        "from omnibind_ros.process.signals import end_quietly\n"
+        "end_quietly(); print('starting', flush=True); import time; time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    with process:
+        assert process.stdout
+        assert process.stdout.readline() == "starting\n"
+        process.send_signal(number)
+        assert (process.wait(10), process.stdout.read()) == (0, "")
 
 
 def test_a_signal_that_another_thread_takes_wakes_the_waiting_one() -> None:
