@@ -173,7 +173,7 @@ def test_a_subscription_that_a_callback_closes_leaves_no_thread(router_port: int
     def left() -> list[threading.Thread]:
         gc.collect()
         objects = gc.get_objects()
-        return [one for one in objects if isinstance(one, threading.Thread) and "/passing" in one.name]
+        return [one for one in objects if type(one) is threading.Thread and "/passing" in one.name]
 
     with Node("listener") as node:
         for _ in range(10):
