@@ -16,7 +16,7 @@ Modality = str
 """The name of a modality; `omnibind_ros.modalities.registry` lists them."""
 
 Floats = NDArray[np.float32]
-"""Any array of float32; its shape is said where it is used."""
+"""Any array of float32; its shape is given where it is used."""
 
 
 @dataclass(frozen=True)
