@@ -19,7 +19,7 @@ from omnibind_ros.types import Embedding, Modality
 RunModel = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 """Runs a model once: named input arrays -> named output arrays, as `Engine.run` does."""
 
-_MAX_EVIDENCE = 10.0
+MAX_EVIDENCE = 10.0
 """An encoder's norm is near exp(2.5); beyond exp(10) it is wrong, and must not overflow the model."""
 
 
@@ -109,7 +109,7 @@ class AdaptiveFusion:
         inputs, generic = self._inputs, len(self._ids)
         for row, embedding in enumerate(live):
             inputs["embeddings"][row] = embedding.vector
-            inputs["evidence"][row] = min(max(embedding.evidence, -_MAX_EVIDENCE), _MAX_EVIDENCE)
+            inputs["evidence"][row] = min(max(embedding.evidence, -MAX_EVIDENCE), MAX_EVIDENCE)
             inputs["quality"][row] = min(max(embedding.quality, 0.0), 1.0)
             inputs["modality"][row] = self._ids.get(embedding.modality, generic)
             inputs["mask"][row] = 1.0

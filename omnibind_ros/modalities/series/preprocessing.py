@@ -117,7 +117,7 @@ class SeriesPreprocessor(Preprocessor):
         raw = self._take_in(now)
         verdict = self.check(raw)
         data = self.prepare(raw) if verdict.quality > 0 else self.nothing
-        return [Sample(data, stamp, frame_id, verdict.quality, verdict.reason)]
+        return [Sample(data, stamp, frame_id, verdict.quality, verdict.reason, self.format.window_s)]
 
     def _take_in(self, now: int) -> NDArray[np.float32]:
         """The window that ends now, with what came since the last hop."""
