@@ -70,6 +70,7 @@ class AdaptiveFusion:
             "mask": np.zeros(max_sensors, np.float32),
             "centres": np.ascontiguousarray(centres, np.float32),
         }
+        self._centres = self._inputs["centres"]
         self.max_sensors = max_sensors
 
     def warm_up(self) -> None:
@@ -81,15 +82,19 @@ class AdaptiveFusion:
         self._fill([])
         self._run(self._inputs)
 
-    def fuse(self, live: Sequence[Embedding]) -> Fused:
+    def fuse(self, live: Sequence[Embedding], classes: NDArray[np.intp] | None = None) -> Fused:
         """Fuse at least one embedding, all of one space and stamped by one clock.
 
         If there are more than `max_sensors`, those of the best quality and age are taken.
+
+        Args:
+            classes: those that are considered; None = all.
         """
         if len(live) == 1:
             return _untouched(live[0])
         kept = self._kept(live)
         self._fill([live[index] for index in kept])
+        self._inputs["centres"] = self._centres if classes is None else self._centres[classes]
         outputs = self._run(self._inputs)
         weights = np.zeros(len(live), np.float32)
         weights[kept] = _shares(np.asarray(outputs["weights"], np.float32)[: len(kept)])

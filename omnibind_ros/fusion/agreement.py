@@ -34,9 +34,10 @@ _EXPECTED = 0.85
 _MOST_FOR, _MOST_AGAINST = 3.0, 12.0
 """Bounds of a pair's ratio: what has been good for long must not hide a fault for as long."""
 
+_HEALTHY = 1 / (1 + math.exp(-_PRIOR))
 _SECOND = 1_000_000_000
 _EXAMINED = 10
-"""Sensors whose sets are enumerated; of more, those that are contradicted most."""
+"""Sensors whose sets are enumerated: those that something speaks against, the worst of them."""
 
 
 @dataclass
@@ -104,29 +105,36 @@ class Agreement:
             against: log-odds that speak against a sensor besides.
             likely: probability from which a set is listed.
         """
-        ratios = np.array([[0.0 if a == b else self.ratio(a, b) for b in sensors] for a in sensors])
-        examined = np.argsort(ratios.sum(axis=1), kind="stable")[:_EXAMINED]
-        sets = _subsets(len(examined))
-        prior = np.array([_PRIOR - against.get(sensors[i], 0.0) for i in examined])
-        pairs = ratios[np.ix_(examined, examined)] / 2
+        known = {s: _PRIOR - against.get(s, 0.0) for s in sensors}
+        ratios = {pair: value.ratio for pair, value in self._pairs.items() if known.keys() >= set(pair)}
+        worst = {s: known[s] for s in sensors if known[s] < _PRIOR}
+        for (one, other), ratio in ratios.items():
+            if ratio < 0:
+                worst[one], worst[other] = worst.get(one, 0.0) + ratio, worst.get(other, 0.0) + ratio
+        accused = sorted(worst, key=lambda s: worst[s])[:_EXAMINED]
+        unaccused = frozenset(sensors) - frozenset(accused)
+        if not accused:
+            return Verdict(dict.fromkeys(sensors, _HEALTHY), ((unaccused, 1.0),))
+        index = {sensor: n for n, sensor in enumerate(accused)}
+        prior, pairs = np.array([known[s] for s in accused]), np.zeros((len(accused), len(accused)))
+        for (one, other), ratio in ratios.items():
+            if one in index and other in index:
+                pairs[index[one], index[other]] = ratio
+            elif one in index:
+                prior[index[one]] += ratio
+            elif other in index:
+                prior[index[other]] += ratio
+        sets = _subsets(len(accused))
         log = sets @ prior + ((sets @ pairs) * sets).sum(axis=1)
         powers = np.exp(log - log.max())
         powers /= powers.sum()
-        healthy = powers @ sets
-        others = frozenset(sensors) - {sensors[i] for i in examined}
         listed = np.flatnonzero(powers >= min(likely, powers.max()))
         total = float(powers[listed].sum())
         return Verdict(
-            {
-                **dict.fromkeys(others, 1.0),
-                **{sensors[i]: float(h) for i, h in zip(examined, healthy, strict=True)},
-            },
+            dict.fromkeys(unaccused, _HEALTHY) | dict(zip(accused, (powers @ sets).tolist(), strict=True)),
             tuple(
-                (
-                    others | {sensors[i] for i, inside in zip(examined, sets[s], strict=True) if inside},
-                    float(powers[s]) / total,
-                )
-                for s in listed
+                (unaccused.union(np.array(accused)[sets[row] > 0].tolist()), float(powers[row]) / total)
+                for row in listed
             ),
         )
 

@@ -42,6 +42,12 @@ from omnibind_ros.types import (
     Space,
 )
 
+_MOST_CLASSES = 1024
+"""Of more classes, only the likeliest are compared with the embeddings when these are weighed."""
+
+_HEALTHY = 0.9
+"""Probability from which a sensor's weight is not lowered by its health."""
+
 
 class FusionCore:
     """Live set, scene memory, fusion model and label bank, put together.
@@ -158,7 +164,10 @@ class FusionCore:
         belief = self._memory.belief(sensors, now)
         self.dispute = self._memory.health.dispute(sensors)
         self._outdated = belief.outdated
-        fused = self._fusion.fuse([self._trusted(e) for e in live if e.sensor not in belief.outdated])
+        fused = self._fusion.fuse(
+            [self._trusted(e) for e in live if e.sensor not in belief.outdated],
+            belief.likeliest(_MOST_CLASSES),
+        )
         self.left_out = fused.left_out
         current = (e.sensor for e in live if e.sensor not in belief.outdated)
         self._weights = dict.fromkeys(sensors, 0.0) | dict(zip(current, fused.weights.tolist(), strict=True))
@@ -200,7 +209,7 @@ class FusionCore:
 
     def _trusted(self, embedding: Embedding) -> Embedding:
         health = self._memory.health.health(embedding.sensor)
-        return replace(embedding, quality=embedding.quality * health)
+        return embedding if health > _HEALTHY else replace(embedding, quality=embedding.quality * health)
 
     def _with_weight(self, status: SensorStatus) -> SensorStatus:
         if status.sensor in self.left_out:

@@ -57,6 +57,12 @@ class Belief:
         """The probabilities by now: the scene may have changed to any class meanwhile."""
         return self.kept * self.probabilities + (1 - self.kept) / len(self.probabilities)
 
+    def likeliest(self, count: int) -> NDArray[np.intp] | None:
+        """The most probable classes, in no order; None = there are no more than `count`."""
+        if len(self.probabilities) <= count:
+            return None
+        return np.argpartition(self.probabilities, -count)[-count:]
+
     def aged(self, probability: float) -> float:
         """A probability when the newest sample began -> the one by now."""
         return self.kept * probability + (1 - self.kept) / len(self.probabilities)
