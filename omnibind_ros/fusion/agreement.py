@@ -25,13 +25,13 @@ from omnibind_ros.fusion.track import Gist, Track
 _PRIOR = 4.0
 """Log-odds that a sensor is healthy, from nothing else than that it is there."""
 
-_GAIN = 3.0
+_GAIN = 2.0
 """Log-likelihood ratio of one second of sure contradiction, divided by 1 - `_EXPECTED`."""
 
 _EXPECTED = 0.85
 """Agreement at which a comparison tells nothing."""
 
-_MOST_FOR, _MOST_AGAINST = 3.0, 12.0
+_MOST_FOR, _MOST_AGAINST = 1.0, 12.0
 """Bounds of a pair's ratio: what has been good for long must not hide a fault for as long."""
 
 _HEALTHY = 1 / (1 + math.exp(-_PRIOR))

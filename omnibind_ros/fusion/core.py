@@ -58,6 +58,7 @@ class FusionCore:
 
     Attributes:
         labels: what is recognised.
+        space: what embeddings must live in.
         live_set: which sensors are fused; everything but embeddings is reported to it directly.
         left_out: live sensors that the latest step had no room for.
         top_k: number of labels in an answer, not counting `unknown`; may be set.
@@ -85,6 +86,7 @@ class FusionCore:
                 "take both from one bundle"
             )
         self.labels = labels
+        self.space = space
         self.live_set = LiveSet(space, freshness, expected_periods)
         self.left_out: tuple[str, ...] = ()
         self.top_k = 3
@@ -145,7 +147,7 @@ class FusionCore:
             modality = newest.modality
             self._memory.observe(
                 newest,
-                self._probabilities(newest),
+                self.probabilities(newest),
                 newest.span or self._spans.get(modality, 0.0),
                 self.live_set.timeout(newest.sensor),
                 held=self.live_set.holds(modality),
@@ -188,6 +190,13 @@ class FusionCore:
         """A line per known sensor, ordered by name, with its share of the latest step."""
         return tuple(self._with_weight(status) for status in self.live_set.statuses(now))
 
+    def probabilities(self, embedding: Embedding) -> NDArray[np.float32]:
+        """What one embedding shows: softmax(exp(evidence) cosines), float32 [K]."""
+        scale = exp(min(max(embedding.evidence, -MAX_EVIDENCE), MAX_EVIDENCE))
+        logits = np.float32(scale) * self.labels.similarity(embedding.vector)
+        powers = np.exp(logits - logits.max())
+        return np.asarray(powers / powers.sum(), np.float32)
+
     def _judge(self, now: int) -> None:
         """Tell the live set which sensors are faulty."""
         self._memory.judge(now)
@@ -200,13 +209,6 @@ class FusionCore:
             self._now = now
         self._now = max(self._now, now)
 
-    def _probabilities(self, embedding: Embedding) -> NDArray[np.float32]:
-        """softmax(exp(evidence) cosines): float32 [K]."""
-        scale = exp(min(max(embedding.evidence, -MAX_EVIDENCE), MAX_EVIDENCE))
-        logits = np.float32(scale) * self.labels.similarity(embedding.vector)
-        powers = np.exp(logits - logits.max())
-        return np.asarray(powers / powers.sum(), np.float32)
-
     def _trusted(self, embedding: Embedding) -> Embedding:
         health = self._memory.health.health(embedding.sensor)
         return embedding if health > _HEALTHY else replace(embedding, quality=embedding.quality * health)
@@ -216,6 +218,8 @@ class FusionCore:
             status = replace(status, reason="live, but the fusion model takes no more sensors: not used")
         elif status.sensor in self._outdated and status.state is SensorState.LIVE:
             status = replace(status, reason="fresh, but its latest sample began before the scene changed")
+        elif status.state is SensorState.LIVE and (warning := self._memory.health.warning(status.sensor)):
+            status = replace(status, reason=f"{status.reason}, but it {warning}")
         health = self._memory.health.health(status.sensor)
         return replace(status, weight=self._weights.get(status.sensor, 0.0), health=health)
 

@@ -1,10 +1,11 @@
 """Which sensors are faulty: from the probability of being healthy to a decision, its reason, and back.
 
 A sensor is faulty when it has been unhealthy for `faulty_after_s` and another one is healthy; it is fused
-again when it has been healthy for `probation_s`. Two things speak against a sensor:
+again when it has been healthy for `probation_s`. Three things speak against a sensor:
 
     contradiction   the other healthy sensors show something else at the same moments (`agreement.py`)
     standstill      its embeddings do not change while other sensors change their class, again and again
+    lateness        it shows the classes that another sensor has shown before, when that began to be true
 
 Nothing but a standstill is no fault: a camera may look at a still scene for hours.
 """
@@ -22,6 +23,11 @@ _SECOND = 1_000_000_000
 _PER_CHANGE = 2.0
 """Log-odds that each change of the others speaks against a sensor at a standstill."""
 
+_PER_LATE_CHANGE = 3.0
+"""Log-odds that each late change but the first, which may be chance, speaks against a sensor."""
+
+_LATEST_CHANGES = 4
+_MOST_LATE = 5_000_000_000
 _ONE_SCENE = 1_500_000_000
 """ns within which changes of several sensors are one change of the scene."""
 
@@ -31,6 +37,9 @@ _GRACE = 300_000_000
 _UNHEALTHY, _HEALTHY = 0.1, 0.5
 _LIKELY = 0.05
 """Sets of healthy sensors of this probability are kept apart in the answer."""
+
+_SURE, _UNSURE = 0.8, 0.5
+"""Mean probability of the best class above which a sensor is sure, and below which it shows little."""
 
 _DISPUTED = 0.7
 """Nobody knows whom to trust when no set of healthy sensors is as likely as this."""
@@ -59,6 +68,8 @@ class HealthMonitor:
         self._records: dict[str, _Record] = {}
         self._verdict = Verdict({}, ((frozenset(), 1.0),))
         self._still: dict[str, int] = {}
+        self._late: dict[str, tuple[int, float]] = {}
+        self._unsure: set[str] = set()
 
     def compare(self, sensor: str, tracks: Mapping[str, Track]) -> None:
         """Take in the newest sample of a sensor; `tracks` are those that may be compared with it."""
@@ -76,12 +87,21 @@ class HealthMonitor:
             sensor: 0 if sensor in may_stand_still else self._changes_missed(sensor, tracks)
             for sensor in tracks
         }
-        against = {sensor: _PER_CHANGE * missed for sensor, missed in self._still.items()}
+        self._late = {sensor: self._late_changes(sensor, tracks) for sensor in tracks}
+        against = {
+            s: _PER_CHANGE * missed + _PER_LATE_CHANGE * max(0, self._late[s][0] - 1)
+            for s, missed in self._still.items()
+        }
+        surest = max(track.sureness for track in tracks.values())
+        self._unsure = {s for s, track in tracks.items() if track.sureness < _UNSURE and surest > _SURE}
         self._verdict = self._agreement.judge(sorted(tracks), against, _LIKELY)
-        best = max(self._verdict.health.values(), default=0.0)
+        healthy = {s for s, health in self._verdict.health.items() if health > _HEALTHY}
+        trusted = any(self._record(s).faulty_since is None for s in healthy)
         for sensor, health in self._verdict.health.items():
-            record = self._records.setdefault(sensor, _Record())
-            self._decide(sensor, record, health, best, now)
+            record = self._record(sensor)
+            if not trusted and sensor in healthy:
+                record.faulty_since = record.turning_since = None  # nobody else is left: no probation
+            self._decide(record, health, bool(healthy), now)
             if record.faulty_since is not None and health < _HEALTHY:
                 record.reason = self._reason(sensor, tracks)
 
@@ -99,6 +119,10 @@ class HealthMonitor:
             return f"{record.reason}; {lasts}"
         agreed = (now - record.turning_since) / _SECOND
         return f"on probation: agrees again, {agreed:.0f} of {self.config.probation_s:g} s; {lasts}"
+
+    def warning(self, sensor: str) -> str:
+        """What is wrong with a sensor that is fused all the same; "" = nothing."""
+        return "shows little while other sensors are sure" if sensor in self._unsure else ""
 
     def hypotheses(self, sensors: Collection[str]) -> list[tuple[frozenset[str], float]]:
         """Likely sets of healthy sensors among `sensors`, and their probabilities."""
@@ -130,11 +154,11 @@ class HealthMonitor:
         if own.began - own.still_since < self.stuck_after_s * _SECOND:
             return 0
         seen = sorted(
-            at
+            change.at
             for other, track in tracks.items()
             if other != sensor
-            for after, at in track.changes
-            if own.still_since <= after and at < own.began - _GRACE
+            for change in track.changes
+            if own.still_since <= change.after and change.at < own.began - _GRACE
         )
         count, last = 0, 0
         for at in seen:
@@ -142,9 +166,29 @@ class HealthMonitor:
                 count, last = count + 1, at
         return count
 
-    def _decide(self, sensor: str, record: _Record, health: float, best: float, now: int) -> None:
+    def _late_changes(self, sensor: str, tracks: Mapping[str, Track]) -> tuple[int, float]:
+        """How many more of its latest changes were late than timely, and by how many seconds at least."""
+        balance, lateness = 0, 0.0
+        for change in list(tracks[sensor].changes)[-_LATEST_CHANGES:]:
+            lags = [
+                change.after - seen.at
+                for other, track in tracks.items()
+                if other != sensor
+                for seen in track.changes
+                if (seen.old, seen.new) == (change.old, change.new) and abs(change.at - seen.at) < _MOST_LATE
+            ]
+            if lags:
+                late = max(lags) > _GRACE
+                balance += 1 if late else -1
+                lateness = max(lags) / _SECOND if late else lateness
+        return balance, lateness
+
+    def _record(self, sensor: str) -> _Record:
+        return self._records.setdefault(sensor, _Record())
+
+    def _decide(self, record: _Record, health: float, others_healthy: bool, now: int) -> None:
         faulty = record.faulty_since is not None
-        turns = health > _HEALTHY if faulty else health < _UNHEALTHY and best > _HEALTHY
+        turns = health > _HEALTHY if faulty else health < _UNHEALTHY and others_healthy
         if not turns:
             record.turning_since = None
             return
@@ -162,6 +206,9 @@ class HealthMonitor:
             still_s = (own.ended - own.still_since) / _SECOND
             times = "once" if missed == 1 else f"{missed} times"
             return f"stuck: its embeddings have not changed for {still_s:.0f} s; the scene has, {times}"
+        late, lateness = self._late.get(sensor, (0, 0.0))
+        if late > 0:
+            return f"late: it shows changes of the scene {lateness:.1f} s after other sensors"
         healthy = [s for s in sorted(tracks) if s != sensor and self.health(s) > _HEALTHY]
         against = [s for s in healthy if self._agreement.ratio(sensor, s) < 0]
         return f"contradicts {' and '.join(against or healthy)}"

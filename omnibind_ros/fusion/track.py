@@ -30,6 +30,8 @@ _SAME = 0.97
 """Cosine below which an embedding differs from an earlier one of the same sensor."""
 
 _CHANGES = 16
+_SURENESS = 10_000_000_000
+"""ns over which sureness is averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,21 @@ class Gist:
         return common / (self.norm * other.norm)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A sensor showed a class, and then surely another one.
+
+    Attributes:
+        after, at: ns, when the last sample of the old class and the first one of the new class began.
+        old, new: the classes.
+    """
+
+    after: int
+    at: int
+    old: int
+    new: int
+
+
 class Track:
     """One sensor's claims, oldest first.
 
@@ -73,15 +90,19 @@ class Track:
         probabilities: float32 [K], of the newest sample.
         began, ended: ns, of the newest sample.
         still_since: ns, since when its embeddings have hardly changed.
-        changes: when its class surely changed: ns, after a sample began and not after the next one did.
+        changes: of its class, oldest first, without a single sample in between that was of another class.
+        sureness: mean probability of the best class over the last seconds.
     """
 
     def __init__(self, embedding: Embedding, probabilities: NDArray[np.float32], began: int) -> None:
         self._gists: deque[Gist] = deque(maxlen=_GISTS)
         self._anchor = embedding.vector
-        self._known: int | None = None
+        self._known: Gist | None = None
+        self._single = False
+        self.sureness = 1.0
+        self.ended = embedding.stamp
         self.still_since = began
-        self.changes: deque[tuple[int, int]] = deque(maxlen=_CHANGES)
+        self.changes: deque[Change] = deque(maxlen=_CHANGES)
         self._take(embedding, probabilities, began)
 
     def update(
@@ -119,14 +140,27 @@ class Track:
                 yield gist
 
     def _take(self, embedding: Embedding, probabilities: NDArray[np.float32], began: int) -> None:
-        self.probabilities, self.began, self.ended = probabilities, began, embedding.stamp
         gist = Gist.of(probabilities, began)
+        if self._known is not None:
+            passed = max(0, embedding.stamp - self.ended) / _SURENESS
+            self.sureness += (gist.sure - self.sureness) * min(1.0, passed)
+        self.probabilities, self.began, self.ended = probabilities, began, embedding.stamp
         gists = self._gists
-        before = gists[-1].began if gists else began
         if len(gists) > 1 and gist.best == gists[-1].best and began - gists[-2].began < _GIST_EVERY:
             gists.pop()
         gists.append(gist)
         if gist.sure >= _SURE:
-            if self._known not in (None, gist.best):
-                self.changes.append((before, began))
-            self._known = gist.best
+            self._note_change(gist)
+            self._known = gist
+
+    def _note_change(self, gist: Gist) -> None:
+        known, changes = self._known, self.changes
+        if known is None or known.best == gist.best:
+            self._single = self._single and known is not None and known.began == gist.began
+            return
+        if self._single and changes and changes[-1].old == gist.best:
+            changes.pop()
+            self._single = False
+            return
+        changes.append(Change(known.began, gist.began, known.best, gist.best))
+        self._single = True

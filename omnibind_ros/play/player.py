@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -40,14 +40,17 @@ AUDIO_RATE = AudioOptions().rate
 
 FAULTS = ("covered", "frozen")
 
+PERIOD_S: Mapping[Modality, float] = {"image": 1 / 10, "thermal": 1 / 9, "point_cloud": 1 / 5, "text": 2.0}
+"""Seconds between two samples of the modalities whose every message is one."""
+
+PAUSE_S: Mapping[Modality, float] = {"audio": 0.6, "event": 0.1, "touch": 0.6}
+"""Seconds between two samples of the modalities that are streams."""
+
 _CHUNK_S = 0.05
-_AUDIO_PAUSE_S = 0.6
 _ROOM_NOISE = 10 ** (-70 / 20)  # of full scale: a quiet room; a microphone never delivers digital zero
 _PACKET_S = 0.01
-_EVENT_PAUSE_S = 0.1
 _STRAY_EVENTS_HZ = 300.0
 _TOUCH_HZ = 120.0
-_REST_S = 0.6
 _STREAM_DEPTH = 50
 _SINGLE_DEPTH = 5
 _TOO_LATE = 500_000_000
@@ -161,7 +164,7 @@ def _audio(
     types: MessageTypes, samples: Iterable[NDArray[np.float32]], rng: np.random.Generator
 ) -> Iterator[Frame]:
     resample, chunk = Resampler(RECORDED_AUDIO_RATE, AUDIO_RATE), round(_CHUNK_S * AUDIO_RATE)
-    pause = np.zeros(round(_AUDIO_PAUSE_S * RECORDED_AUDIO_RATE), np.float32)
+    pause = np.zeros(round(PAUSE_S["audio"] * RECORDED_AUDIO_RATE), np.float32)
     waiting = resample(pause)
     for sample in samples:
         waiting = np.concatenate([waiting, resample(sample), resample(pause)])
@@ -176,7 +179,7 @@ def _event(types: MessageTypes, samples: Iterable[Events], rng: np.random.Genera
     length, sequence = round(_PACKET_S * 1e9), 0
     for sample in samples:
         active = int(sample.t[-1] if len(sample) else 0) // length + 1
-        for index in range(active + round(_EVENT_PAUSE_S / _PACKET_S)):
+        for index in range(active + round(PAUSE_S["event"] / _PACKET_S)):
             begin = index * length
             events = sample.between(begin, begin + length).shifted(-begin)
             if index >= active:
@@ -207,16 +210,16 @@ def _touch(
     types: MessageTypes, samples: Iterable[NDArray[np.float32]], rng: np.random.Generator
 ) -> Iterator[Frame]:
     for sample in samples:
-        rest = np.zeros((round(_REST_S * _TOUCH_HZ), *sample.shape[1:]), np.float32)
+        rest = np.zeros((round(PAUSE_S["touch"] * _TOUCH_HZ), *sample.shape[1:]), np.float32)
         for pressure in (*sample, *rest):
             yield Frame(1 / _TOUCH_HZ, _stamped_at_its_end(types, raw.touch_frame, pressure))
 
 
 _FRAMES: dict[Modality, Frames] = {
-    "image": _single(1 / 10, raw.image),
-    "thermal": _single(1 / 9, raw.image),
-    "point_cloud": _single(1 / 5, raw.point_cloud),
-    "text": _single(2.0, _text),
+    "image": _single(PERIOD_S["image"], raw.image),
+    "thermal": _single(PERIOD_S["thermal"], raw.image),
+    "point_cloud": _single(PERIOD_S["point_cloud"], raw.point_cloud),
+    "text": _single(PERIOD_S["text"], _text),
     "audio": _audio,
     "event": _event,
     "touch": _touch,

@@ -112,14 +112,14 @@ def evaluate(
     """
     bank, calibration = LabelBank.load(bundle.labels_path), bundle.manifest.calibration
     order = bundle.manifest.fusion.modalities
-    found = _by_modality(recordings, order)
+    found = recordings_by_modality(recordings, order)
     alone: dict[str, Pool] = {}
     damaged: dict[str, Pool] = {}
-    others = _by_modality(learn_from, order)
+    others = recordings_by_modality(learn_from, order)
     rival_pools: dict[str, Pool] = {}
     for modality, own in found.items():
         encoder = SensorEncoder.open(bundle, modality, modality)
-        embed, adaptor = _embedder(encoder), encoder.adaptor
+        embed, adaptor = embedder(encoder), encoder.adaptor
         alone[modality] = make_pool(embed, adaptor, own, bank.names, versions=0)
         some = pick([r for r in own if r.label is not None], _MOST_CORRUPTED, seed)
         versions = comparison.STEPS * len(alone[modality].kinds)
@@ -177,7 +177,9 @@ def evaluate(
     )
 
 
-def _by_modality(recordings: Iterable[Recording], order: Sequence[str]) -> dict[str, list[Recording]]:
+def recordings_by_modality(
+    recordings: Iterable[Recording], order: Sequence[str]
+) -> dict[str, list[Recording]]:
     """In the order of the fusion model's ids; a modality it does not know is left out."""
     found: dict[str, list[Recording]] = {m: [] for m in order}
     for recording in recordings:
@@ -186,7 +188,7 @@ def _by_modality(recordings: Iterable[Recording], order: Sequence[str]) -> dict[
     return {m: own for m, own in found.items() if own}
 
 
-def _embedder(encoder: SensorEncoder) -> Embed:
+def embedder(encoder: SensorEncoder) -> Embed:
     def embed(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         made = [encoder.encode(Sample(one[None], 0, "", 1.0)) for one in inputs]
         known = [e for e in made if e is not None]
