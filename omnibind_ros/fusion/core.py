@@ -28,6 +28,7 @@ from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
 from omnibind_ros.config.robot import Freshness, FusionConfig
 from omnibind_ros.errors import BackendError, BundleError, SpaceMismatch
 from omnibind_ros.fusion.adaptive_fusion import MAX_EVIDENCE, AdaptiveFusion
+from omnibind_ros.fusion.health import SETTLED
 from omnibind_ros.fusion.live_set import LiveSet
 from omnibind_ros.fusion.ranking import rank
 from omnibind_ros.fusion.scene_memory import SceneMemory
@@ -180,7 +181,9 @@ class FusionCore:
                 belief.now(),
                 self.labels.names,
                 top_k=self.top_k,
-                unknown_threshold=belief.aged(self.unknown_threshold),
+                unknown_threshold=belief.aged(
+                    max(self.unknown_threshold, SETTLED) if self.dispute else self.unknown_threshold
+                ),
             ),
             contributions=tuple(Contribution(sensor, weight) for sensor, weight in heaviest_first),
             fused=fused.vector,

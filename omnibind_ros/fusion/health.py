@@ -41,8 +41,8 @@ _LIKELY = 0.05
 _SURE, _UNSURE = 0.8, 0.5
 """Mean probability of the best class above which a sensor is sure, and below which it shows little."""
 
-_DISPUTED = 0.7
-"""Nobody knows whom to trust when no set of healthy sensors is as likely as this."""
+SETTLED = 0.9
+"""Nobody knows whom to trust when two sets of healthy sensors exclude each other and none is as likely."""
 
 
 @dataclass
@@ -134,7 +134,9 @@ class HealthMonitor:
 
     def dispute(self, sensors: Collection[str]) -> str:
         """Who contradicts whom if nobody can tell who is right; "" if somebody can, or nobody does."""
-        if max((p for _, p in self.hypotheses(sensors)), default=1.0) >= _DISPUTED:
+        sets = sorted(self.hypotheses(sensors), key=lambda one: -one[1])
+        likeliest, probability = sets[0]
+        if probability >= SETTLED or all(s <= likeliest or s >= likeliest for s, _ in sets):
             return ""
         rest, groups = sorted(sensors), []
         while rest:

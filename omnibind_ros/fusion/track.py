@@ -30,6 +30,7 @@ _SAME = 0.97
 """Cosine below which an embedding differs from an earlier one of the same sensor."""
 
 _CHANGES = 16
+_FLOOR = 1e-3
 _SURENESS = 10_000_000_000
 """ns over which sureness is averaged."""
 
@@ -87,7 +88,7 @@ class Track:
     """One sensor's claims, oldest first.
 
     Attributes:
-        probabilities: float32 [K], of the newest sample.
+        probabilities: float32 [K], of the newest sample, as far as it is unsure with those before.
         began, ended: ns, of the newest sample.
         still_since: ns, since when its embeddings have hardly changed.
         changes: of its class, oldest first, without a single sample in between that was of another class.
@@ -144,6 +145,7 @@ class Track:
         if self._known is not None:
             passed = max(0, embedding.stamp - self.ended) / _SURENESS
             self.sureness += (gist.sure - self.sureness) * min(1.0, passed)
+            probabilities = self._lean(probabilities, gist.sure)
         self.probabilities, self.began, self.ended = probabilities, began, embedding.stamp
         gists = self._gists
         if len(gists) > 1 and gist.best == gists[-1].best and began - gists[-2].began < _GIST_EVERY:
@@ -152,6 +154,11 @@ class Track:
         if gist.sure >= _SURE:
             self._note_change(gist)
             self._known = gist
+
+    def _lean(self, probabilities: NDArray[np.float32], sure: float) -> NDArray[np.float32]:
+        """A sample that is not sure of its class is read in the light of the one before."""
+        leaning = probabilities * (self.probabilities + np.float32(_FLOOR)) ** np.float32(1 - sure)
+        return np.asarray(leaning / leaning.sum(), np.float32)
 
     def _note_change(self, gist: Gist) -> None:
         known, changes = self._known, self.changes
