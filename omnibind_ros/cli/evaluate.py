@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.splits import select
 from omnibind_ros.host.evaluation.evaluation import Evaluation
 from omnibind_ros.host.evaluation.evaluation import evaluate as evaluate_bundle
+from omnibind_ros.host.evaluation.timelines.benchmark import evaluate_timelines
+from omnibind_ros.names import nearest
 
 
 class WhichSplit(str, Enum):
@@ -45,6 +47,14 @@ def evaluate(
         bool,
         typer.Option("--learned", help="Learned rivals, too, from the dev split (needs torch)."),
     ] = False,
+    timelines: Annotated[
+        bool,
+        typer.Option("--timelines", help="Instead: scenes that change, and sensors that fail, in time."),
+    ] = False,
+    sensors: Annotated[
+        list[str] | None,
+        typer.Option(help="With --timelines: sensors of one robot, e.g. image+audio; may be repeated."),
+    ] = None,
 ) -> None:
     """Measure a bundle as a robot runs it: each sensor alone, every subset, clean and with a sensor gone bad.
 
@@ -52,9 +62,10 @@ def evaluate(
     held-back figures are in its manifest.
 
     omnibind evaluate --bundle engines/digits --recipe digits --root DATA --split test --json scores.json
+    omnibind evaluate --root DATA --split test --timelines --sensors image+audio+touch
     """
     if root is None:
-        raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA")
+        raise ConfigError("no data folder: pass --root or set OMNIBIND_DATA")
     if json_file and not json_file.parent.is_dir():
         raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
     plan, loaded = load_recipe(recipe), Bundle.load(bundle)
@@ -63,12 +74,18 @@ def evaluate(
     if not recordings:
         raise ConfigError(f"the {split.value} split of recipe {plan.name!r} is empty below {root}")
     learn_from = select(everything, plan, "dev") if learned else []
-    scores = evaluate_bundle(loaded, plan, recordings, learn_from=learn_from, seed=seed)
     seen = loaded.manifest.provenance.trained_on in ("all", split.value)
+    if timelines:
+        robots = [_modalities(loaded, names) for names in sensors or ()]
+        found = evaluate_timelines(loaded, recordings, sets=robots, seed=seed)
+        tables = [_reactions(found), _faults(found)]
+    else:
+        scores = evaluate_bundle(loaded, plan, recordings, learn_from=learn_from, seed=seed)
+        found, tables = scores.to_json(), [_table(scores), _rules(scores)]
     if json_file is not None:
-        json_file.write_text(json.dumps({**scores.to_json(), "seen_in_training": seen}, indent=2) + "\n")
-    Console().print(_table(scores))
-    Console().print(_rules(scores))
+        json_file.write_text(json.dumps({**found, "seen_in_training": seen}, indent=2) + "\n")
+    for table in tables:
+        Console().print(table)
     if seen:
         typer.echo(
             f"Bundle {loaded.name!r} was trained on these recordings; what it scores on held-back ones is in "
@@ -106,3 +123,59 @@ def _rules(scores: Evaluation) -> Table:
     for rule in rules:
         table.add_row(rule, *(f"{100 * (1 - c['accuracy'][rule]):.2f}" for c in conditions.values()))
     return table
+
+
+def _modalities(bundle: Bundle, names: str) -> list[str]:
+    known = bundle.manifest.fusion.modalities
+    for name in names.split("+"):
+        if name not in known:
+            raise ConfigError(
+                f"--sensors {names}: bundle {bundle.name!r} has no {name!r}{nearest(name, known)}"
+            )
+    return names.split("+")
+
+
+def _reactions(found: dict[str, Any]) -> Table:
+    title = "nothing is wrong: seconds to the first right answer, % of the time"
+    table = Table("sensors", "method", "median", "p90", "wrong", "unknown", "ECE", title=title)
+    for name, methods in found["healthy"].items():
+        for method, row in methods.items():
+            reaction = [_seconds(row["reaction_s"][key]) for key in ("median", "p90")]
+            shares = [_percent(row[key]) for key in ("wrong", "unknown", "ece")]
+            table.add_row(name, method, *reaction, *shares)
+            name = ""
+        table.add_section()
+    return table
+
+
+def _faults(found: dict[str, Any]) -> Table:
+    alarms, hours = found["false_alarms_per_sensor_hour"], found["healthy_sensor_hours"]
+    title = "a sensor fails: % of the time not right, from 20 s after it first contradicted the scene"
+    caption = f"false alarms: {alarms:g} per sensor-hour, in {hours:.1f} h of healthy sensors"
+    table = Table("sensors", "fault", "noticed after", "memory", "without it", title=title, caption=caption)
+    others = next((list(f["methods"])[1:] for kinds in found["faults"].values() for f in kinds.values()), [])
+    for other in others:
+        table.add_column(other)
+    for name, kinds in found["faults"].items():
+        for kind, fault in kinds.items():
+            rows = fault["methods"]
+            memory = rows["memory"]
+            table.add_row(
+                name,
+                f"{kind}: {', '.join(fault['faulty'])}",
+                _seconds(memory["noticed_s"]),
+                f"{_percent(memory['not_right'])} ({_percent(memory['unknown'])} unknown)",
+                _percent(memory["without"]),
+                *(_percent(rows[other]["not_right"]) for other in others),
+            )
+            name = ""
+        table.add_section()
+    return table
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.2f} s"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"

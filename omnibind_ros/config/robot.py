@@ -141,7 +141,7 @@ class MemoryConfig(StrictModel):
 
     scene_change_hz: Positive = 0.15
     """how often the scene changes, per second: the higher, the sooner a newer sample outweighs older ones"""
-    noise_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    noise_share: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """share of a healthy sensor's samples that show nothing of the scene"""
     health_forget_s: Positive = 60.0
     """seconds after which agreement with the other sensors counts 1/e"""

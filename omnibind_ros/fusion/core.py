@@ -193,6 +193,11 @@ class FusionCore:
         """A line per known sensor, ordered by name, with its share of the latest step."""
         return tuple(self._with_weight(status) for status in self.live_set.statuses(now))
 
+    def reset(self, now: int) -> None:
+        """The clock jumped: what arrived before is invalid, except what is held without limit."""
+        self.live_set.reset(now)
+        self._memory.reset()
+
     def probabilities(self, embedding: Embedding) -> NDArray[np.float32]:
         """What one embedding shows: softmax(exp(evidence) cosines), float32 [K]."""
         scale = exp(min(max(embedding.evidence, -MAX_EVIDENCE), MAX_EVIDENCE))
@@ -223,7 +228,8 @@ class FusionCore:
             status = replace(status, reason="fresh, but its latest sample began before the scene changed")
         elif status.state is SensorState.LIVE and (warning := self._memory.health.warning(status.sensor)):
             status = replace(status, reason=f"{status.reason}, but it {warning}")
-        health = self._memory.health.health(status.sensor)
+        valid = self.live_set.is_valid(status.sensor)
+        health = self._memory.health.health(status.sensor) if valid else 0.0
         return replace(status, weight=self._weights.get(status.sensor, 0.0), health=health)
 
 

@@ -152,6 +152,10 @@ class LiveSet:
         known = self._sensors.get(sensor)
         return None if known is None else known.latest
 
+    def is_valid(self, sensor: str) -> bool:
+        """Whether what a known sensor sent last can be used, trusted or not."""
+        return self._sensors[sensor].fault == ""
+
     def timeout(self, sensor: str) -> int:
         """Age in ns at which an embedding of a known sensor is too old."""
         return self._sensors[sensor].timeout

@@ -85,6 +85,11 @@ class TrackedSensor:
         self._timeouts = timeouts
         self.timeout = timeouts.of(self.modality, self._period.trusted)
 
+    @property
+    def fault(self) -> str:
+        """What is wrong with what it sent last; "" if nothing is."""
+        return self._fault
+
     # What arrives
 
     def update(self, embedding: Embedding, space: Space, now: int) -> bool:
