@@ -1,44 +1,53 @@
-# omnibind_ros from a fresh checkout; `make help` lists what there is.
-# Every target installs what it needs into a virtual environment of its own, once, and again when setup.py changes.
+# omnibind_ros from a fresh checkout. `make help` lists the targets.
+# Each target installs its requirements into its own virtual environment, once, and again when setup.py changes.
 
 PYTHON ?= python3
 OMNIBIND_DATA ?= ../shared/data
 WORKERS ?= 2
 ARGS ?=
-# Pinned, so that the same build is used everywhere; a wheel that lies on disk wins over a download.
+# Pinned so that every environment has the same build; pip prefers a local wheel to a download.
 TORCH ?= torch==2.13.0
-# ROS 2's Python packages are the system's; types are checked against the newest, which the system seldom has.
+# ROS 2's Python packages belong to the system. Types are checked against the newest packages, which the system
+# rarely has, so lint then uses an environment without the system's packages.
 VENV_FLAGS ?= $(if $(ROS_DISTRO),--system-site-packages)
 LINT_VENV := $(if $(ROS_DISTRO),.venv-lint,.venv-test)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint train clean
+.PHONY: help demo test coverage lint format train clean
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-help: ## this list
-	@echo "usage: make TARGET [ARGS=\"...\"] [OMNIBIND_DATA=$(OMNIBIND_DATA)] [PYTHON=$(PYTHON)]"
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+PYTEST = OMNIBIND_DATA="$(OMNIBIND_DATA)" OMP_NUM_THREADS=1 $(<D)/bin/python -m pytest -q -n $(WORKERS)
 
-demo: .venv-demo/.ready ## sensors come, fail and go, recognition goes on: ARGS="--root ../shared/data --json demo.json"
+help: ## list the targets
+	@echo "usage: make TARGET [ARGS=\"...\"] [OMNIBIND_DATA=$(OMNIBIND_DATA)] [PYTHON=$(PYTHON)]"
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+demo: .venv-demo/.ready ## run the scripted demo; real recordings: ARGS="--root ../shared/data --json demo.json"
 	@$(<D)/bin/omnibind demo $(ARGS)
 
-test: .venv-test/.ready ## all tests; what needs recordings looks for them in OMNIBIND_DATA
-	@OMNIBIND_DATA="$(OMNIBIND_DATA)" OMP_NUM_THREADS=1 $(<D)/bin/python -m pytest -q -n $(WORKERS) $(ARGS)
+test: .venv-test/.ready ## run all tests; those that need recordings read them from OMNIBIND_DATA
+	@$(PYTEST) $(ARGS)
 
-lint: $(LINT_VENV)/.ready ## style, types, and who imports whom
+coverage: .venv-test/.ready ## run all tests and report which lines they execute, line by line in htmlcov/index.html
+	@$(PYTEST) --cov --cov-report=term --cov-report=html $(ARGS)
+
+lint: $(LINT_VENV)/.ready ## check style, types and import rules
 	@failed=""; \
 	for check in "ruff check --quiet" "ruff format --check --quiet" mypy "lint-imports --no-logo"; do \
 		$(<D)/bin/$$check || failed="$$failed, $${check%% --*}"; \
 	done; \
 	test -z "$$failed" || { echo "failed: $${failed:2}"; exit 1; }
 
-train: .venv-train/.ready ## all students and their fusion on the recordings in OMNIBIND_DATA, into runs/digits
+format: $(LINT_VENV)/.ready ## reformat the code, and fix what ruff can fix
+	@$(<D)/bin/ruff check --fix --exit-zero --quiet && $(<D)/bin/ruff format --quiet
+
+train: .venv-train/.ready ## train all students and their fusion on the recordings in OMNIBIND_DATA, into runs/digits
 	@$(<D)/bin/omnibind train all digits --root "$(OMNIBIND_DATA)" --out runs/digits --jobs $$(nproc) $(ARGS)
 
-clean: ## remove environments, caches and builds; runs/ stays
-	@rm -rf .venv-demo .venv-lint .venv-test .venv-train build dist *.egg-info
+clean: ## remove environments, caches and builds; keep runs/
+	@rm -rf .venv-demo .venv-lint .venv-test .venv-train build dist *.egg-info htmlcov .coverage*
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find omnibind_ros test -name __pycache__ -prune -exec rm -rf {} +
 
@@ -48,7 +57,7 @@ clean: ## remove environments, caches and builds; runs/ stays
 .venv-lint/.ready: VENV_FLAGS =
 .venv-train/.ready: NEEDS = "$(TORCH)" -e ".[train]"
 
-# An environment whose making was interrupted has no .ready, and is made anew.
+# `.ready` is written last: an environment without it was interrupted and is created again.
 .venv-%/.ready: setup.py
 	@echo "$(@D): installing ..."; \
 	$(PYTHON) -m venv $(if $(wildcard $@),,--clear) $(VENV_FLAGS) $(@D); \

@@ -34,32 +34,27 @@ import numpy as np
 import torch
 import typer
 
-from omnibind_ros.host.data.augment import AUGMENTATIONS
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
-from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.data.recipe import TEACHER_MODALITIES, load_recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import select
-from omnibind_ros.host.evaluation.comparison import (
-    ADAPTIVE,
-    CONDITIONS,
-    STEPS,
-    Outcomes,
-    accuracies,
-    compare,
-)
-from omnibind_ros.host.evaluation.episodes import Episodes
+from omnibind_ros.host.evaluation.comparison import ADAPTIVE, CONDITIONS, Outcomes, compare
+from omnibind_ros.host.evaluation.comparison_tables import STEPS, accuracies
 from omnibind_ros.host.evaluation.pools import Pool, make_pool
 from omnibind_ros.host.evaluation.rules import best_single, static_rules
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets
 from omnibind_ros.host.models.evidence import EvidenceHead
 from omnibind_ros.host.models.student import Student
-from omnibind_ros.host.report.ablation_table import FULL
 from omnibind_ros.host.training.ablation import WORDS, variants
+from omnibind_ros.host.training.ablation_table import FULL
 from omnibind_ros.host.training.evidence import embedder, train_evidence
 from omnibind_ros.host.training.few_shot import FewShot
-from omnibind_ros.host.training.fit import Machine, load_weights, save_weights, write_whole
-from omnibind_ros.host.training.run import UNTAUGHT, TrainingRun
-from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
+from omnibind_ros.host.training.files import load_weights, save_weights, write_atomically
+from omnibind_ros.host.training.fit import Execution
+from omnibind_ros.host.training.fusion import FusionPlan, fuse, train_fusion
+from omnibind_ros.host.training.run import TrainingRun
+from omnibind_ros.modalities.definition import load
+from omnibind_ros.modalities.registry import definition
 
 JUDGES = 10
 """Recordings of each class and modality that sets are drawn from, in the split that judges."""
@@ -91,7 +86,7 @@ class Bench:
     """Students, heads and fusion of any seed, and their judges."""
 
     def __init__(self, run: TrainingRun, split: Split, per_class: int, samples: int) -> None:
-        self.run, self.split, self.centres = run, split, run.anchors.centres
+        self.run, self.split, self.centres = run, split, run.centres
         self.folder = run.folder / f"few_shot_{per_class}_{samples}"
         self.few = {
             m: FewShot(run, m, per_class=per_class, samples=samples)
@@ -105,7 +100,7 @@ class Bench:
         """Errors of one seed, measured now or read back."""
         file = self.folder / str(seed) / f"{self.split.value}.json"
         if not file.exists():
-            write_whole(file, json.dumps(self._measure(seed), indent=2).encode())
+            write_atomically(file, json.dumps(self._measure(seed), indent=2).encode())
         scores: dict[str, Any] = json.loads(file.read_text())
         return scores
 
@@ -117,11 +112,11 @@ class Bench:
             known = [r for r in few.labelled(seed) if r.label is not None]
             if {r.label for r in known} == set(self.run.recipe.label_names):
                 every_class.append(modality)
-            config = self.ways[WORDS if modality in UNTAUGHT else FULL]
+            config = self.ways[WORDS if modality in TEACHER_MODALITIES else FULL]
             folder = self.folder / str(seed) / modality
             student = few.student(config, seed, folder)
             head = self._head(student, modality, known, folder / "evidence.pt", seed)
-            shape = self.run.recipe.adaptor(modality).input_shape[1:]
+            shape = self.run.recipe.preprocessor(modality).input_shape[1:]
             for pools, inputs in (
                 (labelled, self._prepared(modality, known, _IN_TRAINING, seed)),
                 (judges, self._held_back(modality)),
@@ -149,7 +144,7 @@ class Bench:
         names = tuple(judges)
         model = train_fusion(labelled, names, self.centres, FusionPlan(), seed=seed, progress=False)
 
-        def adaptive(sets: Episodes) -> tuple[np.ndarray, np.ndarray]:
+        def adaptive(sets: SensorSets) -> tuple[np.ndarray, np.ndarray]:
             fused, weights = fuse(model, sets, list(range(len(names) + 1)), self.centres)
             return fused @ self.centres.T, weights
 
@@ -176,7 +171,7 @@ class Bench:
             recipe = self.run.recipe.model_copy(update={"simulated": {modality: SIMULATED}})
             copies = [_augmented(r, (seed, n, c)) for n, r in enumerate(known) for c in range(COPIES)]
             recordings = [*known, *copies, *simulated_recordings(recipe, modality, seed)]
-            adaptor, names = recipe.adaptor(modality), recipe.label_names
+            adaptor, names = recipe.preprocessor(modality), recipe.label_names
             save_weights(train_evidence(student, adaptor, recordings, names, self.centres, seed=seed), file)
         head = EvidenceHead(self.centres.shape[1])
         load_weights(head, file)
@@ -188,16 +183,17 @@ class Bench:
         found = select(run.recordings(modality), run.recipe, self.split.value)
         by_class = ([r for r in found if r.label == label] for label in run.recipe.label_names)
         some = [same[i] for same in by_class for i in rng.permutation(len(same))[:JUDGES]]
-        return self._prepared(modality, some, STEPS * len(CORRUPTIONS[modality]), run.seed)
+        kinds = load(definition(modality).corruptions) or ()
+        return self._prepared(modality, some, STEPS * len(kinds), run.seed)
 
     def _prepared(self, modality: str, recordings: list[Recording], versions: int, seed: int) -> Pool:
         """Recordings and corrupted versions of them, with model inputs in the place of embeddings."""
-        adaptor, names = self.run.recipe.adaptor(modality), self.run.recipe.label_names
+        adaptor, names = self.run.recipe.preprocessor(modality), self.run.recipe.label_names
         return make_pool(_as_they_are, adaptor, recordings, names, versions=versions, seed=seed)
 
 
 def _augmented(recording: Recording, seed: tuple[int, ...]) -> Recording:
-    augment = AUGMENTATIONS.get(recording.modality)
+    augment = load(definition(recording.modality).augment)
     if augment is None:
         return recording
     return replace(recording, load=lambda: augment(recording.load(), np.random.default_rng(seed)))
@@ -263,7 +259,7 @@ def show(seeds: list[dict[str, Any]]) -> None:
             print(f"| {rule} | {' | '.join(_spread(by_condition[c]) for c in CONDITIONS)} |")
         rivals = [rule for rule in errors if rule not in (ADAPTIVE, HEADLESS)]
         for condition in CONDITIONS:
-            best = min(rivals, key=lambda rule, c=condition: errors[rule][c].mean())  # type: ignore[misc]
+            best = min(rivals, key=lambda rule, c=condition: errors[rule][c].mean())
             gains = [
                 f"{_spread(errors[rule][condition] - errors[ADAPTIVE][condition])} points over {rule}"
                 for rule in dict.fromkeys(("mean of embeddings", best))
@@ -289,7 +285,7 @@ def main(
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
-    run = TrainingRun(load_recipe(recipe), root, run_folder, machine=Machine(progress=False))
+    run = TrainingRun(load_recipe(recipe), root, run_folder, execution=Execution(progress=False))
     bench = Bench(run, split, per_class, samples)
     found = []
     for seed in range(seeds):

@@ -17,26 +17,27 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
 
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import select
-from omnibind_ros.host.evaluation.comparison import ADAPTIVE, Outcomes, accuracies, compare
-from omnibind_ros.host.evaluation.episodes import Episodes
+from omnibind_ros.host.evaluation.comparison import ADAPTIVE, Outcomes, compare
+from omnibind_ros.host.evaluation.comparison_tables import accuracies
 from omnibind_ros.host.evaluation.pools import Pool, make_pool
 from omnibind_ros.host.evaluation.rules import static_rules
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel
-from omnibind_ros.host.models.evidence import SureEncoder
+from omnibind_ros.host.models.evidence import EvidenceEncoder
 from omnibind_ros.host.training.evidence import embedder, train_evidence
-from omnibind_ros.host.training.fit import Machine
+from omnibind_ros.host.training.fit import Execution
+from omnibind_ros.host.training.fusion import FusionPlan, fuse, train_fusion
 from omnibind_ros.host.training.run import TrainingRun
-from omnibind_ros.host.training.stage2 import FusionPlan, fuse, train_fusion
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.definition import Corrupt, load
+from omnibind_ros.modalities.registry import definition, make_preprocessor
 
 MOST = 200
 """Recordings of a modality and split."""
@@ -51,7 +52,7 @@ class Bench:
     def __init__(self, run: TrainingRun, seed: int) -> None:
         self.run, self.seed = run, seed
         self.modalities = tuple(m for m in run.recipe.modalities if run.recordings(m))
-        self.centres = run.anchors.centres
+        self.centres = run.centres
 
     def trained_on(self, kinds: dict[str, list[int]] | None) -> tuple[dict[str, Pool], dict[str, Pool]]:
         """Pools of the dev split (those kinds) and of the test split (all kinds)."""
@@ -59,7 +60,7 @@ class Bench:
         for modality in self.modalities:
             own = None if kinds is None else kinds[modality]
             encoder, adaptor = self._encoder(modality, own), make_preprocessor(modality)
-            names, all_kinds = self.run.recipe.label_names, len(CORRUPTIONS[modality])
+            names, all_kinds = self.run.recipe.label_names, len(_corruptions(modality))
             dev[modality] = make_pool(
                 embedder(encoder), adaptor, self._some(modality, "dev"), names, kinds=own, seed=self.seed
             )
@@ -82,7 +83,7 @@ class Bench:
     ) -> dict[str, float]:
         """Error of each rule, one sensor corrupted, over the outcomes to keep."""
 
-        def adaptive(sets: Episodes) -> tuple[np.ndarray, np.ndarray]:
+        def adaptive(sets: SensorSets) -> tuple[np.ndarray, np.ndarray]:
             fused, weights = fuse(model, sets, ids, self.centres)
             return fused @ self.centres.T, weights
 
@@ -102,7 +103,7 @@ class Bench:
         """Fusion of the modalities `names`."""
         return train_fusion(pools, names, self.centres, FusionPlan(), seed=self.seed, progress=False)
 
-    def _some(self, modality: str, split: str) -> list:
+    def _some(self, modality: str, split: Literal["dev", "test"]) -> list:
         known = [
             r for r in select(self.run.recordings(modality), self.run.recipe, split) if r.label is not None
         ]
@@ -113,7 +114,7 @@ class Bench:
         recipe = self.run.recipe.model_copy(update={"simulated": {modality: SIMULATED}})
         return simulated_recordings(recipe, modality, seed)
 
-    def _encoder(self, modality: str, kinds: list[int] | None) -> SureEncoder:
+    def _encoder(self, modality: str, kinds: list[int] | None) -> EvidenceEncoder:
         if kinds is None:
             return self.run.encoder(modality, "split")
         student = self.run.student(modality, "split")
@@ -126,7 +127,7 @@ class Bench:
             self.centres,
             kinds=kinds,
         )
-        return SureEncoder(student, head).eval()
+        return EvidenceEncoder(student, head).eval()
 
 
 def show(title: str, errors: dict[str, float]) -> None:
@@ -147,7 +148,9 @@ def main(
     """Print the error of each rule, %."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
-    bench = Bench(TrainingRun(load_recipe(recipe), root, run_folder, machine=Machine(progress=False)), seed)
+    bench = Bench(
+        TrainingRun(load_recipe(recipe), root, run_folder, execution=Execution(progress=False)), seed
+    )
     names = bench.modalities
     ids = list(range(len(names) + 1))
 
@@ -167,8 +170,8 @@ def main(
     show("all kinds known", bench.judge(full, ids, test, lambda o: True))
 
     for part in (0, 1):
-        seen = {m: [k for k in range(1, len(CORRUPTIONS[m]) + 1) if k % 2 == part] for m in names}
-        unseen = {m: {c.__name__ for k, c in enumerate(CORRUPTIONS[m], 1) if k % 2 != part} for m in names}
+        seen = {m: [k for k in range(1, len(_corruptions(m)) + 1) if k % 2 == part] for m in names}
+        unseen = {m: {c.__name__ for k, c in enumerate(_corruptions(m), 1) if k % 2 != part} for m in names}
         dev, test = bench.trained_on(seen)
         model = bench.train(dev, names)
         for title, only in (("", names), (", without thermal", tuple(m for m in names if m != "thermal"))):
@@ -177,6 +180,10 @@ def main(
                 return o.kind in unseen[o.bad] and set(o.subset) <= set(only)  # noqa: B023
 
             show(f"half {part + 1} of the kinds never met{title}", bench.judge(model, ids, test, keep))
+
+
+def _corruptions(modality: str) -> tuple[Corrupt, ...]:
+    return load(definition(modality).corruptions) or ()
 
 
 if __name__ == "__main__":

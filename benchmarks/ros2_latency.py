@@ -1,11 +1,11 @@
-"""How long ROS 2 fusion takes from an embedding to its recognition, against the bare floor of two hops.
+"""Latency of ROS 2 fusion from an embedding to its recognition, compared with the floor: two bare hops.
 
     source /opt/ros/<distro>/setup.bash
     python benchmarks/ros2_latency.py
 
 Floor: this process publishes an embedding's PointCloud2, another rclpy process publishes it back. Fusion:
 this process publishes embeddings as encoders do, `fusion_node` answers, and the recognition comes back here.
-Both are two hops between two rclpy processes; what fusion takes longer is its own work.
+Both are two hops between two rclpy processes; the difference is the time that fusion needs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import time
 from typing import Any
 
 import numpy as np
-from omnibind_ros.transport.ros.types import TYPES
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -27,11 +26,13 @@ from vision_msgs.msg import Classification
 
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
+from omnibind_ros.messages.cdr import serialise
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.messages.stamps import stamp_of
 from omnibind_ros.messages.topics import RECOGNITION, embedding_topic
-from omnibind_ros.transport.ros.qos import embedding_qos
-from omnibind_ros.transport.ros.session import ros_node
+from omnibind_ros.transport.qos import EMBEDDING
+from omnibind_ros.transport.ros.qos import to_profile
+from omnibind_ros.transport.ros.session import ros_transport
 from omnibind_ros.types import Embedding
 
 SENSORS = {
@@ -42,6 +43,7 @@ SENSORS = {
     "depth": "point_cloud",
     "thermal_camera": "thermal",
 }
+CLOUD = "sensor_msgs/msg/PointCloud2"
 _WARM_UP = 50
 _DISCOVERY_S = 5.0
 RELAY = """
@@ -87,45 +89,46 @@ class Bench:
         self._rng = np.random.default_rng(0)
 
     def measure(self, sensors: int) -> tuple[np.ndarray, np.ndarray]:
-        """Median and p95 in ms: there and back; from publishing an embedding to hearing its recognition."""
+        """Median and p95 in ms: there and back; from publishing an embedding to receiving its recognition."""
         fusion = [sys.executable, "-m", "omnibind_ros.transport.ros.fusion_node", "--ros-args"]
         fusion += ["-p", "max_rate_hz:=1000.0", "--log-level", "error"]
-        with _process([sys.executable, "-c", RELAY]), _process(fusion), ros_node("bench") as node:
+        with _process([sys.executable, "-c", RELAY]), _process(fusion), ros_transport("bench") as transport:
+            node = transport.node
             there = node.create_publisher(PointCloud2, "there", QoSProfile(depth=1))
             names = list(SENSORS)[:sensors]
-            speakers = {
-                name: node.create_publisher(PointCloud2, embedding_topic(name), embedding_qos())
+            publishers = {
+                name: node.create_publisher(PointCloud2, embedding_topic(name), to_profile(EMBEDDING))
                 for name in names
             }
             back, answered = (
-                self._hear(node, PointCloud2, "back"),
-                self._hear(node, Classification, RECOGNITION),
+                self._arrivals(node, PointCloud2, "back"),
+                self._arrivals(node, Classification, RECOGNITION),
             )
             time.sleep(_DISCOVERY_S)
             floor, taken = [], []
             for index in range(_WARM_UP + self._messages):
                 name = names[index % sensors]
                 floor.append(self._time(name, there, back))
-                taken.append(self._time(name, speakers[name], answered))
+                taken.append(self._time(name, publishers[name], answered))
         return _summary(floor[_WARM_UP:]), _summary(taken[_WARM_UP:])
 
-    def _hear(self, node: Node, message_class: type, topic: str) -> dict[int, float]:
+    def _arrivals(self, node: Node, message_class: type, topic: str) -> dict[int, float]:
         """When the first message of each stamp arrived."""
-        heard: dict[int, float] = {}
+        arrived: dict[int, float] = {}
 
         def on_message(message: Any) -> None:
-            heard.setdefault(stamp_of(message), time.perf_counter())
+            arrived.setdefault(stamp_of(message), time.perf_counter())
 
         node.create_subscription(message_class, topic, on_message, QoSProfile(depth=10))
-        return heard
+        return arrived
 
-    def _time(self, sensor: str, publisher: Publisher, heard: dict[int, float]) -> float:
+    def _time(self, sensor: str, publisher: Publisher, arrived: dict[int, float]) -> float:
         stamp = time.time_ns()
-        message = encode_embedding(TYPES, self._embedding(sensor, stamp))
+        message = bytes(serialise(encode_embedding(self._embedding(sensor, stamp)), CLOUD))
         begun = time.perf_counter()
         publisher.publish(message)
         time.sleep(self._interval)
-        return (heard[stamp] - begun) * 1e3 if stamp in heard else np.nan
+        return (arrived[stamp] - begun) * 1e3 if stamp in arrived else np.nan
 
     def _embedding(self, sensor: str, stamp: int) -> Embedding:
         vector = self._centres[5] + 0.02 * self._rng.standard_normal(self._centres.shape[1])
@@ -150,7 +153,7 @@ class _process:  # noqa: N801
 def _summary(milliseconds: list[float]) -> np.ndarray:
     lost = float(np.isnan(milliseconds).mean())
     if lost > 0.1:
-        raise SystemExit(f"{lost:.0%} of the messages did not come back in time; is the machine very busy?")
+        raise SystemExit(f"{lost:.0%} of the messages did not come back in time; is the machine busy?")
     return np.nanpercentile(milliseconds, [50, 95])
 
 

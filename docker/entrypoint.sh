@@ -1,4 +1,4 @@
-# Runs a command with ROS 2 and the workspace sourced.
+# Run a command in the environment of ROS 2 and the workspace.
 set -e
 source "/opt/ros/$ROS_DISTRO/setup.bash"
 source /ws/install/setup.bash

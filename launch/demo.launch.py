@@ -1,9 +1,9 @@
-"""Sensors come, fail and go, recognition goes on: the script of `omnibind demo` with ROS 2 nodes.
+"""Sensors join, fail and leave while recognition continues: the script of `omnibind demo` with ROS 2 nodes.
 
 ros2 launch omnibind_ros demo.launch.py
 ros2 launch omnibind_ros demo.launch.py label:=3 root:=/path/to/recordings
 
-Drivers, encoders and fusion are nodes in a domain of their own. At the end stands a timeline with a verdict.
+Drivers, encoders and fusion are nodes in a domain of their own. It ends with a timeline and a verdict.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from omnibind_ros.config.resources import PACKAGE
 from omnibind_ros.transport.ros.launching import given
 
 ARGUMENTS = (
-    DeclareLaunchArgument("label", default_value="5", description="What the sensors are shown."),
+    DeclareLaunchArgument("label", default_value="5", description="Label of the shown samples."),
     DeclareLaunchArgument(
         "root", default_value="", description="Folder of recordings to play. Empty: simulated sensors."
     ),
     DeclareLaunchArgument(
         "bundle",
         default_value="digits",
-        description="What recognises: the name of an installed bundle, or the path of its folder.",
+        description="Name of an installed bundle, or the path of its folder.",
     ),
-    DeclareLaunchArgument("seed", default_value="0", description="Makes the choice of samples repeatable."),
+    DeclareLaunchArgument("seed", default_value="0", description="Seed of the choice of samples."),
     DeclareLaunchArgument(
-        "duration_scale", default_value="1.0", description="How long each step is looked at; 1 is 2 seconds."
+        "duration_scale", default_value="1.0", description="Duration of each step in units of 2 seconds."
     ),
-    DeclareLaunchArgument("json", default_value="", description="Write the timeline to this file, too."),
+    DeclareLaunchArgument("json", default_value="", description="Also write the timeline to this file."),
 )
 
 

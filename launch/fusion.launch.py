@@ -1,4 +1,4 @@
-"""A robot's recognition: fusion, and an encoder for each sensor of its robot file.
+"""The recognition of a robot: fusion, and an encoder for each sensor of the robot file.
 
 ros2 launch omnibind_ros fusion.launch.py
 ros2 launch omnibind_ros fusion.launch.py robot_file:=/path/to/robot.yaml namespace:=robot1
@@ -27,26 +27,24 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "robot_file",
         default_value="robot",
-        description="The robot: its bundle, its sensors and their topics, its fusion. A path, or the name of "
-        "a file in the package's config folder. Sensors listed there need not be there.",
+        description="Robot file: a path, or the name of a file in the package's config folder. "
+        "Sensors in it may be absent.",
     ),
     DeclareLaunchArgument(
         "bundle",
         default_value="",
-        description="What recognises: the name of an installed bundle, or the path of its folder. "
-        "Empty: as in the robot file.",
+        description="Name of an installed bundle, or the path of its folder. Empty: as in the robot file.",
     ),
     DeclareLaunchArgument(
         "namespace",
         default_value="",
-        description="Put before every node and relative topic, e.g. robot1. Empty: as in the robot file.",
+        description="Prefix of all nodes and relative topics, e.g. robot1. Empty: as in the robot file.",
     ),
     DeclareLaunchArgument(
         "backend",
         default_value="",
         choices=["", "auto", "onnxruntime", "tensorrt"],
-        description="What runs the encoders; auto is the fastest that works here. "
-        "Empty: as in the robot file.",
+        description="Inference backend; auto is the fastest one available. Empty: as in the robot file.",
     ),
     *COMMON_ARGUMENTS,
 )
@@ -72,5 +70,5 @@ def _robot(context: LaunchContext) -> list[Any]:
         for name, sensor in robot.sensors.items()
     ]
     fusion = fusion_action(context, FusionSettings.of(robot), namespace)
-    # A process takes a second of a core to start; one after the other, the first answer comes sooner.
+    # Each process takes about a second of CPU time to start; staggered, the first recognition comes sooner.
     return [fusion, *(TimerAction(period=STAGGER_S * n, actions=[e]) for n, e in enumerate(encoders))]

@@ -1,4 +1,4 @@
-"""One more sensor for a running robot: its encoder. Fusion needs not be told.
+"""One more sensor for a running robot: its encoder. Fusion discovers it.
 
 ros2 launch omnibind_ros sensor.launch.py sensor:=wrist modality:=touch topic:=/digit/image_raw
 """
@@ -15,41 +15,39 @@ from omnibind_ros.config.settings import EncoderSettings
 from omnibind_ros.transport.ros.launching import COMMON_ARGUMENTS, encoder_action, given
 
 SETTINGS = (
-    DeclareLaunchArgument(
-        "sensor", description="Its name, of lower-case letters, digits and '_'; no other sensor may have it."
-    ),
+    DeclareLaunchArgument("sensor", description="Unique name of lower-case letters, digits and '_'."),
     DeclareLaunchArgument(
         "modality",
-        description="Its kind of signal: image, text, audio, event, touch, thermal, point_cloud, or one that "
-        "the bundle brings.",
+        description="One of image, text, audio, event, touch, thermal, point_cloud, or one that the bundle "
+        "defines.",
     ),
     DeclareLaunchArgument(
-        "topic", description="Where its driver publishes; under the namespace unless it starts with '/'."
+        "topic", description="Topic of its driver, relative to the namespace unless it starts with '/'."
     ),
     DeclareLaunchArgument(
         "message_type",
         default_value="auto",
-        description="E.g. sensor_msgs/msg/CompressedImage; auto takes whatever readable type is published.",
+        description="E.g. sensor_msgs/msg/CompressedImage; auto is any supported type that is published.",
     ),
     DeclareLaunchArgument(
         "bundle",
         default_value="digits",
-        description="That of the running fusion: the name of an installed bundle, or the path of its folder.",
+        description="Bundle of the running fusion: name of an installed bundle, or the path of its folder.",
     ),
     DeclareLaunchArgument(
         "backend",
         default_value="auto",
         choices=["auto", "onnxruntime", "tensorrt"],
-        description="What runs the encoder; auto is the fastest that works here.",
+        description="Inference backend; auto is the fastest one available.",
     ),
     DeclareLaunchArgument(
         "frame_id",
         default_value="",
-        description="Coordinate frame of its embeddings. Empty: that of the driver's messages.",
+        description="Coordinate frame of its embeddings. Empty: that of the messages.",
     ),
 )
 NAMESPACE = DeclareLaunchArgument(
-    "namespace", default_value="", description="That of the running robot, e.g. robot1."
+    "namespace", default_value="", description="Namespace of the running robot, e.g. robot1."
 )
 
 

@@ -2,8 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-# A robot sends nothing to anybody unless told to. ONNX Runtime reads this when it is imported; else it starts
-# a thread that reports its usage.
+# Set before ONNX Runtime is imported: otherwise it starts a thread that reports its usage over the network.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

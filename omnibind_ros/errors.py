@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+FAILED, REFUSED = 1, 2
+"""Exit statuses. After FAILED a restart may help; after REFUSED only other input files or arguments do."""
+
 
 class OmniBindError(Exception):
-    """Base of all errors of this package. The command line prints it as one line and exits with status 2."""
+    """Base of all errors of this package. The command line prints one line and exits with `status`."""
+
+    status = FAILED
 
 
 class BadMessage(OmniBindError):
@@ -14,13 +19,19 @@ class BadMessage(OmniBindError):
 class BadRecording(OmniBindError):
     """A recording file cannot be read."""
 
+    status = REFUSED
+
 
 class ConfigError(OmniBindError):
-    """A robot file, recipe, parameter or command line is wrong. Nothing starts half-configured."""
+    """A robot file, recipe, parameter or command line is invalid. Nothing starts."""
+
+    status = REFUSED
 
 
 class BundleError(OmniBindError):
     """A bundle is incomplete, damaged, or does not fit together. It is loaded whole or not at all."""
+
+    status = REFUSED
 
 
 class SpaceMismatch(BundleError):
@@ -28,7 +39,7 @@ class SpaceMismatch(BundleError):
 
 
 class BackendError(OmniBindError):
-    """An inference backend is missing or failed to load or run a model."""
+    """An inference backend is missing, or failed to load or run a model."""
 
 
 class TrainingError(OmniBindError):
@@ -36,4 +47,4 @@ class TrainingError(OmniBindError):
 
 
 class TransportError(OmniBindError):
-    """The network session cannot be opened or used. That may pass: the command line exits with status 1."""
+    """The network session cannot be opened or used."""

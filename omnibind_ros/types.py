@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from omnibind_ros.errors import BadMessage
 
 Modality = str
+"""The name of a modality; `omnibind_ros.modalities.registry` lists them."""
 
-MODALITIES: tuple[Modality, ...] = ("image", "text", "audio", "event", "touch", "thermal", "point_cloud")
+Floats = NDArray[np.float32]
+"""Any array of float32; its shape is said where it is used."""
 
 
 @dataclass(frozen=True)

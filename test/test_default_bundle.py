@@ -20,7 +20,8 @@ from omnibind_ros.fusion.core import FusionCore
 from omnibind_ros.host.data.readers import read_recordings
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.types import MODALITIES, Embedding
+from omnibind_ros.modalities.registry import ORDER
+from omnibind_ros.types import Embedding
 
 LABELS = tuple("0123456789")
 NOW = 1_700_000_000_000_000_000
@@ -37,7 +38,7 @@ def encoders(bundle: Bundle) -> dict[str, SensorEncoder]:
 
 
 def test_it_is_small_and_knows_every_modality_and_label(bundle):
-    assert set(bundle.modalities) == set(MODALITIES)
+    assert set(bundle.modalities) == set(ORDER)
     assert LabelBank.load(bundle.labels_path).names == LABELS
     assert sum(file.stat().st_size for file in bundle.folder.iterdir()) < 20e6
 
@@ -49,7 +50,7 @@ def test_its_manifest_says_how_good_it_is_and_what_it_was_trained_on(bundle):
     assert json.dumps(bundle.manifest.provenance.metrics)
 
 
-@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("modality", ORDER)
 def test_it_recognises_what_simulated_sensors_show(bundle, encoders, modality):
     labels = LabelBank.load(bundle.labels_path)
     right = []
@@ -60,7 +61,7 @@ def test_it_recognises_what_simulated_sensors_show(bundle, encoders, modality):
     assert np.mean(right) >= 0.95
 
 
-@pytest.mark.parametrize("modality", [m for m in MODALITIES if m != "text"])
+@pytest.mark.parametrize("modality", [m for m in ORDER if m != "text"])
 def test_it_recognises_what_real_recordings_show(bundle, encoders, modality, data_root):
     labels = LabelBank.load(bundle.labels_path)
     recordings = [r for r in read_recordings(load_recipe("digits"), data_root, (modality,)) if r.label]

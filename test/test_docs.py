@@ -14,15 +14,21 @@ from pydantic import BaseModel
 
 from omnibind_ros.config import robot
 from omnibind_ros.host.data import decode, depth, recipe, source
+from omnibind_ros.modalities.registry import definitions
 from omnibind_ros.modalities.series import preprocessing as time_series
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PAGES = sorted([CHECKOUT / "README.md", *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("*/README.md")])
+PAGES = sorted(
+    path
+    for pattern in ("*.md", ".github/*.md", "docs/*.md", "*/README.md", "engines/*/README.md")
+    for path in CHECKOUT.glob(pattern)
+)
 ROBOT_MODELS = (
     robot.RobotConfig,
     robot.SensorConfig,
     robot.FusionConfig,
     robot.Freshness,
+    robot.MemoryConfig,
     robot.EncodersConfig,
 )
 
@@ -141,7 +147,23 @@ def test_the_ten_lines_are_a_recipe(tmp_path):
     assert recipe.load_recipe(tmp_path / "pets.yaml").modalities == ("image", "audio")
 
 
+@pytest.mark.parametrize("known", definitions(), ids=lambda known: known.name)
+def test_every_modality_is_documented_with_what_it_reads(known):
+    page = (CHECKOUT / "docs" / "modalities.md").read_text()
+    (reads,) = re.findall(rf"^\| `{known.name}` \| (.*?) \|", page, re.MULTILINE)
+    assert tuple(re.findall(r"`([\w/]+)`", reads)) == known.reads
+    live = f"{known.hold_s or known.min_timeout_s or 0.5:g} s"
+    assert re.search(rf"^\| `{known.name}` \|.* {live} \|$", page, re.MULTILINE)
+
+
 def test_options_of_audio_are_documented_with_their_defaults():
     for key, field in robot.AudioOptions.model_fields.items():
         (shown,) = documented_defaults(f"audio.{key}")
         assert yaml.safe_load(shown.strip("`")) == field.default
+
+
+def test_the_glossary_has_at_most_thirty_terms_each_defined_once():
+    page = (CHECKOUT / "docs" / "glossary.md").read_text()
+    terms = re.findall(r"^\| ([a-z ]+) \| (?!meaning)", page, re.MULTILINE)
+    assert 20 <= len(terms) <= 30
+    assert len(set(terms)) == len(terms)

@@ -25,7 +25,9 @@ import omnibind_ros
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARE = "share/omnibind_ros"
 SHARED_FOLDERS = ("calibration", "config", "engines", "launch")
-NOT_ON_THE_ROBOT = ("cli", "host", "transport/ros")
+NOT_ON_THE_ROBOT = ("cli", "host", "simulation", "transport/ros")
+HOST_PARTS = ("files", "pictures", "recordings", "simulation", "training")
+"""Of modalities: modules in their folders, or beside them where several share something."""
 
 
 def run_python(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
@@ -60,10 +62,9 @@ def found_by(python: Path, cwd: Path, environment: Mapping[str, str]) -> dict[st
     """Where the installed package is, and where it finds what is shared."""
     code = """
 import json, omnibind_ros
-from omnibind_ros.config.resources import find_bundle, find_config, find_folder
+from omnibind_ros.config.resources import find_bundle, find_config
 found = dict(
     package=omnibind_ros.__file__, bundle=find_bundle("digits"), config=find_config("recipes/digits"),
-    calibration=find_folder("calibration"), launch=find_folder("launch"),
 )
 print(json.dumps({kind: str(path) for kind, path in found.items()}))
 """
@@ -81,11 +82,11 @@ print(json.dumps({kind: str(path) for kind, path in found.items()}))
 
 
 def shared_files_in(share: Path) -> dict[str, str]:
+    assert (share / "calibration").is_dir()
+    assert (share / "launch" / "fusion.launch.py").is_file()
     return {
         "bundle": str(share / "engines" / "digits"),
         "config": str(share / "config" / "recipes" / "digits.yaml"),
-        "calibration": str(share / "calibration"),
-        "launch": str(share / "launch"),
     }
 
 
@@ -187,6 +188,15 @@ def test_ros_and_pip_agree_on_what_this_is(wheel):
     assert f"\nVersion: {omnibind_ros.__version__}\n" in metadata
     assert package.findtext("license") == "Apache-2.0"
     assert package.findtext("export/build_type") == "ament_python"
+    for python in ("3.10", "3.11", "3.12"):
+        assert f"\nClassifier: Programming Language :: Python :: {python}\n" in metadata
+
+
+def test_the_changelog_has_the_version_or_a_section_for_the_next_one():
+    titles = re.findall(r"^(.+)\n-{3,}$", (CHECKOUT / "CHANGELOG.rst").read_text(), re.MULTILINE)
+    assert all(re.fullmatch(r"Forthcoming|\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", title) for title in titles)
+    assert titles[0].split()[0] in ("Forthcoming", omnibind_ros.__version__)
+    assert "Forthcoming" not in titles[1:]
 
 
 def imported_packages(folder: str) -> set[str]:
@@ -221,7 +231,7 @@ def test_what_is_imported_of_ros_is_declared(folder):
 def test_colcon_sees_a_ros_package():
     # A malformed address and a [project] table both make it, silently, one without executables.
     package = ElementTree.parse(CHECKOUT / "package.xml").getroot()
-    addresses = [person.get("email") for person in package.iter("maintainer")]
+    addresses = [person.get("email", "") for person in package.iter("maintainer")]
     assert addresses
     for address in addresses:
         assert re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", address)
@@ -242,14 +252,26 @@ def test_the_command_starts_without_loading_what_only_some_of_it_needs():
     assert not {"torch", "lightning", "zenoh", "onnxruntime", "cv2"} & loaded
 
 
-def test_no_module_of_the_robot_loads_torch():
+def test_no_module_of_the_robot_loads_torch_or_what_is_for_the_host():
     folders = tuple(f"omnibind_ros/{folder}/" for folder in NOT_ON_THE_ROBOT)
-    modules = [
+    modules = {
         ".".join(path.with_suffix("").parts).removesuffix(".__init__")
         for path in sources("omnibind_ros", "*.py")
-        if not path.as_posix().startswith(folders)
-    ]
-    assert "omnibind_ros.transport.zenoh.wire" in modules
-    loaded = modules_after("\n".join(f"import {module}" for module in modules))
-    assert set(modules) <= loaded
+        if not path.as_posix().startswith((*folders, "omnibind_ros/modalities/"))
+    }
+    for path in sources("omnibind_ros/modalities", "*.py"):
+        if path.stem not in HOST_PARTS:
+            modules.add(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+    assert {"omnibind_ros.transport.zenoh.wire", "omnibind_ros.modalities.audio.preprocessing"} <= modules
+    loaded = modules_after("\n".join(f"import {module}" for module in sorted(modules)))
+    assert {name for name in loaded if name.split(".")[0] == "omnibind_ros"} == modules
     assert not {"torch", "lightning", "transformers", "onnx"} & loaded
+
+
+def test_an_encoder_loads_the_preprocessing_of_its_own_modality_only():
+    make = "from omnibind_ros.modalities.registry import make_preprocessor\nmake_preprocessor"
+    loaded = modules_after(f"{make}('audio')")
+    assert {name for name in loaded if name.endswith(".preprocessing")} == {
+        "omnibind_ros.modalities.audio.preprocessing"
+    }
+    assert not {"cv2", "rosbags", "omnibind_ros.host"} & loaded

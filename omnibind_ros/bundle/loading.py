@@ -1,7 +1,7 @@
-"""A bundle is loaded whole or refused with the exact reason.
+"""Loads a bundle completely, or refuses it with the exact reason.
 
-Loading checks the manifest and every file's checksum (streamed, nothing is kept in memory). Models are read
-only when an engine is asked for, so that an encoder process holds its own model and no other.
+Loading checks the manifest and the checksum of every file (streamed, nothing is kept in memory). A model is
+read when its engine is loaded, so that an encoder process holds only its own model.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any
 from omnibind_ros.bundle.manifest import FORMAT_VERSION, BundleFile, Manifest, ModelInput
 from omnibind_ros.config.resources import MANIFEST, find_bundle, sha256_of
 from omnibind_ros.config.strict_yaml import read_yaml
-from omnibind_ros.engines.engine import Engine, load_engine
-from omnibind_ros.engines.tensorrt.plan import PlanOptions
+from omnibind_ros.engines.engine import DEFAULT_OPTIONS, Engine, EngineOptions, load_engine
 from omnibind_ros.errors import BundleError, ConfigError, SpaceMismatch
 from omnibind_ros.names import nearest
 from omnibind_ros.types import Modality, Space
@@ -29,7 +28,7 @@ class EncoderModel:
     Attributes:
         path, sha256: the ONNX file.
         input: name, shape and dtype of its input.
-        preprocessing: constants for the sensor's adaptor.
+        preprocessing: constants of the modality's preprocessor.
     """
 
     modality: Modality
@@ -53,7 +52,7 @@ class Bundle:
 
         Raises:
             ConfigError: there is no such bundle.
-            BundleError: it is damaged, incomplete, or of a newer format; says which file and why.
+            BundleError: it is damaged, incomplete, or of a newer format; names the file and the reason.
             SpaceMismatch: an encoder was trained into another space.
         """
         folder = find_bundle(name_or_path)
@@ -74,7 +73,7 @@ class Bundle:
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """Modalities that the bundle has encoders for."""
+        """Modalities for which the bundle has encoders."""
         return tuple(self.manifest.encoders)
 
     @property
@@ -90,7 +89,7 @@ class Bundle:
     def encoder_model(
         self, modality: Modality, precision: str | None = None, backend: str = "onnxruntime"
     ) -> EncoderModel:
-        """What is needed to run one encoder; `precision` None is the bundle's default for the backend.
+        """One encoder; `precision` None is the bundle's default for the backend.
 
         Raises:
             ConfigError: no such encoder or precision; names the nearest.
@@ -111,51 +110,35 @@ class Bundle:
             modality, precision, self.folder / file.file, file.sha256, entry.input, entry.preprocessing
         )
 
-    def load_encoder(
-        self,
-        modality: Modality,
-        *,
-        precision: str | None = None,
-        backend: str = "auto",
-        threads: int = 1,
-        provider: str = "auto",
-        plan: PlanOptions | None = None,
-    ) -> Engine:
+    def load_encoder(self, modality: Modality, options: EngineOptions = DEFAULT_OPTIONS) -> Engine:
         """The engine of one encoder, checked against the manifest.
-
-        Args:
-            plan: how TensorRT builds; its precision is that of the model.
 
         Raises:
             ConfigError: no such encoder, precision, backend or provider.
             PlanMissing: backend `tensorrt` has no plan of it yet.
             BackendError: the backend cannot load it.
-            BundleError: the model is not what the manifest says.
+            BundleError: the model does not match the manifest.
             SpaceMismatch: its embedding has another dimension than the space.
         """
 
-        def model_for(name: str) -> EncoderModel:
-            return self.encoder_model(modality, precision, "tensorrt" if provider == "tensorrt" else name)
+        def model_for(backend: str) -> EncoderModel:
+            on_tensorrt = options.provider == "tensorrt"
+            return self.encoder_model(modality, options.precision, "tensorrt" if on_tensorrt else backend)
 
-        engine = load_engine(
-            lambda name: model_for(name).path,
-            backend=backend,
-            threads=threads,
-            provider=provider,
-            plan=replace(plan or PlanOptions(), precision=model_for("tensorrt").precision),
-        )
+        of_plan = replace(options, precision=model_for("tensorrt").precision)
+        engine = load_engine(lambda backend: model_for(backend).path, of_plan)
         self._check_encoder(model_for("onnxruntime"), engine)
         return engine
 
     def load_fusion(self, *, backend: str = "auto", threads: int = 1) -> Engine:
-        """The engine of the Adaptive Fusion step; `auto` is the CPU, done before a GPU would have its inputs.
+        """The engine of the Adaptive Fusion step; `auto` is the CPU, faster than a copy to a GPU.
 
         Raises:
             ConfigError: no such backend.
             BackendError: the backend cannot load it.
         """
         backend = "onnxruntime" if backend == "auto" else backend
-        return load_engine(self.fusion_path, backend=backend, threads=threads, provider="cpu")
+        return load_engine(self.fusion_path, EngineOptions(backend, threads=threads, provider="cpu"))
 
     def _check_spaces(self) -> None:
         for modality, entry in self.manifest.encoders.items():
@@ -170,7 +153,7 @@ class Bundle:
         actual = [(spec.name, spec.shape, str(spec.dtype)) for spec in engine.inputs]
         if actual != [(wanted.name, wanted.shape, wanted.dtype)]:
             raise BundleError(
-                f"{model.path}: takes {', '.join(map(str, engine.inputs))}, the manifest says "
+                f"{model.path}: its input is {', '.join(map(str, engine.inputs))}, in the manifest it is "
                 f"{wanted.name}: {wanted.dtype} {list(wanted.shape)}; export the bundle again"
             )
         outputs = {spec.name: spec.shape for spec in engine.outputs}
@@ -206,7 +189,7 @@ def _check_file(folder: Path, expected: BundleFile) -> None:
         size = path.stat().st_size
         if expected.size_bytes not in (None, size):
             raise BundleError(
-                f"{path}: has {size} bytes, the manifest says {expected.size_bytes}; fetch the bundle again"
+                f"{path}: has {size} bytes instead of {expected.size_bytes}; fetch the bundle again"
             )
         actual = sha256_of(path)
     except FileNotFoundError as error:
@@ -215,6 +198,6 @@ def _check_file(folder: Path, expected: BundleFile) -> None:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
     if actual != expected.sha256:
         raise BundleError(
-            f"{path}: damaged: sha256 {actual[:12]}..., the manifest says {expected.sha256[:12]}...; "
+            f"{path}: damaged: sha256 {actual[:12]}... instead of {expected.sha256[:12]}...; "
             "fetch the bundle again"
         )

@@ -1,4 +1,4 @@
-"""`bundle.yaml`: what a bundle holds, and everything a robot must know to use it.
+"""`bundle.yaml`: the files of a bundle, and everything that a robot needs to use them.
 
 format_version: 1
 name: digits
@@ -31,7 +31,7 @@ from omnibind_ros.config.strict_yaml import StrictModel, dump_yaml
 from omnibind_ros.types import Modality
 
 FORMAT_VERSION = 1
-"""The newest bundle format that this package reads."""
+"""The newest bundle format that this package can read."""
 
 Dtype = Literal["float32", "uint8", "int64"]
 
@@ -40,14 +40,14 @@ def _inside_the_bundle(file: str) -> str:
     if PurePosixPath(file).is_absolute() or PureWindowsPath(file).drive or "\\" in file:
         raise ValueError(f"{file!r} must be a relative path with '/' between folders")
     if ".." in PurePosixPath(file).parts:
-        raise ValueError(f"{file!r} leaves the bundle's folder; a bundle holds all of its files")
+        raise ValueError(f"{file!r} is outside the bundle's folder; move the file into it")
     if PurePosixPath(file) == PurePosixPath("."):
         raise ValueError("names no file")
     return file
 
 
 class BundleFile(StrictModel):
-    """One file of the bundle and what it must hold."""
+    """One file of the bundle, with its checksum."""
 
     file: Annotated[str, AfterValidator(_inside_the_bundle)]
     """path inside the bundle's folder"""
@@ -56,7 +56,7 @@ class BundleFile(StrictModel):
 
     @staticmethod
     def describe(folder: Path, file: str) -> dict[str, Any]:
-        """`file`, `sha256` and `size_bytes` of a file that has just been written into `folder`."""
+        """`file`, `sha256` and `size_bytes` of a file in `folder`."""
         return {
             "file": file,
             "sha256": sha256_of(folder / file),
@@ -65,14 +65,14 @@ class BundleFile(StrictModel):
 
 
 class Measured(StrictModel):
-    """How good an encoder is in one precision."""
+    """The measured accuracy of an encoder in one precision."""
 
     accuracy: Annotated[float, Field(ge=0, le=1)]
     n: Annotated[int, Field(ge=1)]
     split: str
-    """recordings that it was measured on, e.g. `test`"""
+    """split of the recordings that it was measured on, e.g. `test`"""
     trained_on: str = ""
-    """recordings that the measured encoder was trained on, if not those of the bundle"""
+    """split that the measured encoder was trained on, if not that of the bundle"""
 
 
 class PrecisionFile(BundleFile):
@@ -96,12 +96,12 @@ class EncoderEntry(StrictModel):
     precisions: Annotated[dict[str, PrecisionFile], Field(min_length=1)]
     """fp32; fp16 and int8 (symmetric Q/DQ) for TensorRT; u8s8 (uint8 activations, int8 weights) for CPUs"""
     default_precision: str = "fp32"
-    """what a CPU runs unless told otherwise"""
+    """the default on a CPU"""
     input: ModelInput
     preprocessing: dict[str, JsonValue] = Field(default_factory=dict)
-    """constants of the modality's format dataclass in `sensors`, which checks them"""
+    """constants of the modality's preprocessor, which validates them"""
     space: str | None = None
-    """id of the space it was trained into, which must be the bundle's"""
+    """id of the space that it was trained into; must be that of the bundle"""
     metrics: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -113,7 +113,7 @@ class EncoderEntry(StrictModel):
         return self
 
     def precision_for(self, backend: str) -> str:
-        """The precision that a backend runs unless told otherwise; TensorRT cannot read u8s8."""
+        """The default precision of a backend; TensorRT cannot read u8s8."""
         if backend == "tensorrt":
             return "fp16" if "fp16" in self.precisions else "fp32"
         return self.default_precision
@@ -123,12 +123,12 @@ class FusionEntry(BundleFile):
     """The Adaptive Fusion step."""
 
     modalities: Annotated[tuple[Modality, ...], Strict(False)]
-    """in the order of their ids, from 0; any other modality has the id after the last"""
+    """in the order of their ids, from 0; the next id stands for all other modalities"""
     max_sensors: Annotated[int, Field(ge=1)]
 
 
 class SpaceEntry(StrictModel):
-    """The embedding space of everything in the bundle."""
+    """The embedding space of all encoders, labels and the fusion step."""
 
     id: Annotated[str, Field(min_length=1)]
     dim: Annotated[int, Field(ge=1)]
@@ -143,14 +143,14 @@ class DataSource(StrictModel):
 
 
 class Provenance(StrictModel):
-    """Where the bundle comes from."""
+    """The origin of the bundle."""
 
     data: Annotated[tuple[DataSource, ...], Strict(False)] = ()
     trained_on: str = ""
-    """which recordings of the data: `all`, or the split"""
+    """the split of the data: `all`, or its name"""
     metrics: dict[str, JsonValue] = Field(default_factory=dict)
     tools: dict[str, str] = Field(default_factory=dict)
-    """versions of what made it"""
+    """versions of the tools that made it"""
     created: str = ""
     """ISO 8601"""
 
@@ -168,7 +168,7 @@ class Manifest(StrictModel):
     provenance: Provenance = Provenance()
 
     def files(self) -> list[BundleFile]:
-        """Every file of the bundle but the manifest."""
+        """All files of the bundle except the manifest."""
         encoders: list[BundleFile] = [
             file for entry in self.encoders.values() for file in entry.precisions.values()
         ]

@@ -2,7 +2,7 @@
 
 Temperature scaling (Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599) with one scale
 per number of live sensors, because a cosine means more the more sensors agree on it. The host fits the
-scales (`host/evaluation/calibration_fit.py`); the bundle's manifest has them under `calibration`.
+scales (`host/evaluation/confidence.py`); the bundle's manifest has them under `calibration`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`omnibind ablate`: what each part of stage 1 is worth on a few recordings."""
+"""`omnibind ablate`: ablation of stage 1 on a few labelled recordings per class."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ from omnibind_ros.cli.train import (
     open_run,
     resumable,
 )
-from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.data.recipe import Recipe, load_recipe
-from omnibind_ros.host.report.ablation_table import Cell, summary
+from omnibind_ros.host.data.recipe import TEACHER_MODALITIES, Recipe, load_recipe
 from omnibind_ros.host.training.ablation import PARTS, Ablation
-from omnibind_ros.host.training.fit import Machine
-from omnibind_ros.host.training.run import UNTAUGHT
+from omnibind_ros.host.training.ablation_table import Cell, summary
+from omnibind_ros.host.training.fit import Execution
 
 
 def ablate(
@@ -34,14 +32,16 @@ def ablate(
     root: options.DataRoot = None,
     out: RunFolder = None,
     terms: Annotated[
-        str, typer.Option(help=f"What is left out, one at a time: {','.join(PARTS)}.")
+        str, typer.Option(help=f"Parts that are left out, one at a time: {','.join(PARTS)}.")
     ] = ",".join(PARTS),
     modalities: Annotated[
-        str | None, typer.Option(help="E.g. touch,event.  [all with recordings but image and text]")
+        str | None, typer.Option(help="E.g. touch,event.  [all that have recordings, except image and text]")
     ] = None,
     per_class: Annotated[int, typer.Option(min=1, help="Labelled recordings of each class.")] = 10,
-    seeds: Annotated[int, typer.Option(min=1, help="How often, with other recordings and weights.")] = 5,
-    samples: Annotated[int, typer.Option(min=1, help="Samples that each student sees.")] = 20_000,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Repetitions with other recordings and initial weights.")
+    ] = 5,
+    samples: Annotated[int, typer.Option(min=1, help="Samples drawn in each training.")] = 20_000,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
     settings: Settings = None,
     seed: Seed = None,
@@ -49,17 +49,16 @@ def ablate(
     restart: Restart = False,
     progress: Progress = True,
 ) -> None:
-    """Students with all of CAD, without each part, with the words alone and without any teacher.
+    """Train students with all of CAD, without each part, with the texts alone and without a teacher.
 
-    Judged on the dev split; mean and standard deviation over seeds.
+    Reports their accuracy on the dev split: mean and standard deviation over seeds.
 
     omnibind ablate digits --root DATA --out runs/ablation --modalities touch,event --seeds 3
     """
-    if json_file and not json_file.parent.is_dir():
-        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
+    options.check_output("--json", json_file)
     plan = load_recipe(recipe)
     wanted = [plan.check_modality(m) for m in modalities.split(",")] if modalities else _recorded(plan)
-    run = open_run(plan, root, out, settings, seed, Machine(devices, progress), restart=restart)
+    run = open_run(plan, root, out, settings, seed, Execution(devices, progress), restart=restart)
     cells: list[Cell] = []
     with resumable(run):
         ablation = Ablation(run, per_class=per_class, samples=samples)
@@ -69,12 +68,12 @@ def ablate(
     if json_file is not None:
         how = {"recipe": plan.name, "per_class": per_class, "seeds": seeds, "samples": samples}
         json_file.write_text(json.dumps({**how, **summary(cells)}, indent=2) + "\n")
-    title = f"{per_class} recordings a class, {seeds} seeds, accuracy % on the dev split"
+    title = f"{per_class} recordings per class, {seeds} seeds, accuracy % on the dev split"
     Console().print(_table(cells, title))
 
 
 def _recorded(recipe: Recipe) -> list[str]:
-    return list(dict.fromkeys(s.modality for s in recipe.sources if s.modality not in UNTAUGHT))
+    return list(dict.fromkeys(s.modality for s in recipe.sources if s.modality not in TEACHER_MODALITIES))
 
 
 def _table(cells: list[Cell], title: str) -> Table:

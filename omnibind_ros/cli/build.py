@@ -1,4 +1,4 @@
-"""`omnibind build`: TensorRT plans for this machine, so that no encoder has to build its own."""
+"""`omnibind build`: builds TensorRT plans for this machine before an encoder needs them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ def build(
         str | None, typer.Option(help="E.g. fp32, fp16, int8.  [the bundle's default]")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="MODALITY", help="Just this one. May be given several times.")
+        list[str] | None,
+        typer.Option(metavar="MODALITY", help="Only this encoder. May be given several times."),
     ] = None,
     workspace_mb: Annotated[
-        int, typer.Option(min=1, help="Memory that a kernel may use beside its tensors, MiB.")
+        int, typer.Option(min=1, help="Workspace limit of a kernel, MiB.")
     ] = PlanOptions.workspace_mb,
-    dla_core: Annotated[
-        int | None, typer.Option(min=0, help="Accelerator of an Orin to use; fp16 only.")
-    ] = None,
+    dla_core: Annotated[int | None, typer.Option(min=0, help="DLA core of an Orin; fp16 only.")] = None,
 ) -> None:
-    """Build TensorRT plans of a bundle's encoders. What is in the cache already is not built again.
+    """Build TensorRT plans of a bundle's encoders. Plans in the cache are not built again.
 
     omnibind build digits --precision fp16
     """
@@ -65,7 +64,7 @@ def build(
 
 
 def _build(model: EncoderModel, options: PlanOptions, progress: Progress) -> None:
-    # A bar without total pulses: TensorRT 8.6 does not say how far it is.
+    # A bar without total pulses: TensorRT 8.6 reports no progress.
     task = progress.add_task(f"{model.modality} {model.precision}", total=None, phase="")
 
     def show(news: BuildProgress) -> None:

@@ -21,7 +21,7 @@ def encoder(
         Option(help="Name of the sensor, e.g. front_camera. Given several times, one process encodes all."),
     ],
     modality: Annotated[
-        str | None, Option(help="image, audio, event, touch, thermal, point_cloud, text, or a bundle's own.")
+        str | None, Option(help="What kind of sensor it is, e.g. image: a modality of the bundle.")
     ] = None,
     topic: Annotated[str | None, Option(help="Topic of its driver.")] = None,
     message_type: Annotated[

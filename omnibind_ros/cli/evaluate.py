@@ -1,6 +1,6 @@
-"""`omnibind evaluate`: how good is a bundle on recordings, sensor by sensor and for every subset of them?
+"""`omnibind evaluate`: accuracy of a bundle on recordings, for each sensor and every subset of sensors.
 
-The JSON file holds everything (`training.evaluation.Evaluation.to_json`), the screen the gist.
+The JSON file has all figures (`Evaluation.to_json`), the terminal a summary.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.readers import read_recordings
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.splits import select
-from omnibind_ros.host.evaluation.evaluation import Evaluation
-from omnibind_ros.host.evaluation.evaluation import evaluate as evaluate_bundle
+from omnibind_ros.host.evaluation.bundle_evaluation import Evaluation, LearnRules
+from omnibind_ros.host.evaluation.bundle_evaluation import evaluate as evaluate_bundle
 from omnibind_ros.host.evaluation.timelines.benchmark import evaluate_timelines
 from omnibind_ros.names import nearest
 
 
 class WhichSplit(str, Enum):
-    """Which recordings are taken."""
+    """Which recordings are used."""
 
     test = "test"
     dev = "dev"
@@ -40,12 +40,14 @@ def evaluate(
     bundle: Annotated[str, typer.Option(help="Name of an installed bundle, or its folder.")] = "digits",
     recipe: Annotated[str, typer.Option(help="A recipe's name, or its file.")] = "digits",
     root: options.DataRoot = None,
-    split: Annotated[WhichSplit, typer.Option(help="Which recordings.")] = WhichSplit.test,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores to this file.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the sets that subsets are judged on.")] = 0,
+    split: Annotated[WhichSplit, typer.Option(help="Which recordings are used.")] = WhichSplit.test,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the sensor sets.")] = 0,
     learned: Annotated[
         bool,
-        typer.Option("--learned", help="Learned rivals, too, from the dev split (needs torch)."),
+        typer.Option(
+            "--learned", help="Compare with learned fusion rules, trained on the dev split (needs torch)."
+        ),
     ] = False,
     timelines: Annotated[
         bool,
@@ -56,23 +58,22 @@ def evaluate(
         typer.Option(help="With --timelines: sensors of one robot, e.g. image+audio; may be repeated."),
     ] = None,
 ) -> None:
-    """Measure a bundle as a robot runs it: each sensor alone, every subset, clean and with a sensor gone bad.
+    """Evaluate a bundle as robots run it: each sensor and every subset, clean and with one faulty sensor.
 
-    A bundle that was trained on all recordings (as the shipped one is) has seen the test split too: its
-    held-back figures are in its manifest.
+    A bundle that was trained on all recordings, as the shipped one, has been trained on the test split, too;
+    its accuracy on held-back recordings is in its manifest.
 
     omnibind evaluate --bundle engines/digits --recipe digits --root DATA --split test --json scores.json
     omnibind evaluate --root DATA --split test --timelines --sensors image+audio+touch
     """
-    if root is None:
-        raise ConfigError("no data folder: pass --root or set OMNIBIND_DATA")
-    if json_file and not json_file.parent.is_dir():
-        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
+    root = options.data_root(root)
+    options.check_output("--json", json_file)
     plan, loaded = load_recipe(recipe), Bundle.load(bundle)
     everything = read_recordings(plan, root)
     recordings = select(everything, plan, split.value)
     if not recordings:
         raise ConfigError(f"the {split.value} split of recipe {plan.name!r} is empty below {root}")
+    learn_rules = _learn_rules() if learned else None
     learn_from = select(everything, plan, "dev") if learned else []
     seen = loaded.manifest.provenance.trained_on in ("all", split.value)
     if timelines:
@@ -80,7 +81,9 @@ def evaluate(
         found = evaluate_timelines(loaded, recordings, sets=robots, seed=seed)
         tables = [_reactions(found), _faults(found)]
     else:
-        scores = evaluate_bundle(loaded, plan, recordings, learn_from=learn_from, seed=seed)
+        scores = evaluate_bundle(
+            loaded, recordings, learn_rules=learn_rules, learn_from=learn_from, seed=seed
+        )
         found, tables = scores.to_json(), [_table(scores), _rules(scores)]
     if json_file is not None:
         json_file.write_text(json.dumps({**found, "seen_in_training": seen}, indent=2) + "\n")
@@ -88,37 +91,48 @@ def evaluate(
         Console().print(table)
     if seen:
         typer.echo(
-            f"Bundle {loaded.name!r} was trained on these recordings; what it scores on held-back ones is in "
+            f"Bundle {loaded.name!r} was trained on these recordings; its accuracy on held-back ones is in "
             f"{loaded.folder / MANIFEST}."
         )
 
 
+def _learn_rules() -> LearnRules:
+    try:
+        from omnibind_ros.host.training.learned_rules import learn_rules
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--learned needs the Python module {error.name!r}: "
+            'pip install ".[train]" in the checkout of omnibind_ros'
+        ) from error
+    return learn_rules
+
+
 def _table(scores: Evaluation) -> Table:
-    several = [s for s in scores.tables["subsets"] if len(s["modalities"]) > 1]
-    sets = "true pairs" if several and all(s["pairs"] for s in several) else "put together by class"
-    table = Table("sensors", "accuracy %", "of", title=f"alone, and any subset fused ({sets})")
+    subsets = scores.tables["subsets"]
+    several = [s for s in subsets if len(s["modalities"]) > 1]
+    sets = "true pairs" if several and all(s["pairs"] for s in several) else "combined by class"
+    table = Table("sensors", "accuracy %", "of", title=f"each sensor alone, and all subsets fused ({sets})")
     for modality, score in scores.modalities.items():
         table.add_row(modality, f"{100 * score.accuracy:.2f}", str(score.n))
     for modality, score in scores.negatives.items():
         table.add_row(f"{modality}, none of the classes", f"{100 * score.accuracy:.2f} unknown", str(score.n))
     table.add_section()
-    sizes = sorted({len(s.modalities) for s in scores.subsets})
-    for size in sizes:
-        same = [s for s in scores.subsets if len(s.modalities) == size]
-        mean = sum(s.accuracy for s in same) / len(same)
-        worst = min(same, key=lambda s: s.accuracy)
+    for size in sorted({len(s["modalities"]) for s in subsets}):
+        same = [s for s in subsets if len(s["modalities"]) == size]
+        mean = sum(s["accuracy"] for s in same) / len(same)
+        worst = min(same, key=lambda s: float(s["accuracy"]))
         table.add_row(
-            f"{size} fused: mean of {len(same)} subsets", f"{100 * mean:.2f}", str(sum(s.n for s in same))
+            f"{size} fused: mean of {len(same)} subsets", f"{100 * mean:.2f}", str(sum(s["n"] for s in same))
         )
         table.add_row(
-            f"   hardest: {' + '.join(worst.modalities)}", f"{100 * worst.accuracy:.2f}", str(worst.n)
+            f"   lowest: {' + '.join(worst['modalities'])}", f"{100 * worst['accuracy']:.2f}", str(worst["n"])
         )
     return table
 
 
 def _rules(scores: Evaluation) -> Table:
     conditions = scores.tables["conditions"]
-    table = Table("error %, two sensors or more", *conditions, title="rules of fusion on the same embeddings")
+    table = Table("error %, two sensors or more", *conditions, title="fusion rules on the same embeddings")
     rules = next(iter(conditions.values()))["accuracy"] if conditions else {}
     for rule in rules:
         table.add_row(rule, *(f"{100 * (1 - c['accuracy'][rule]):.2f}" for c in conditions.values()))

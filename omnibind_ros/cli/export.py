@@ -1,4 +1,4 @@
-"""`omnibind export`: a finished training run -> a bundle for the robot."""
+"""`omnibind export`: a finished training run as a bundle for the robot."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from omnibind_ros.cli import options
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
+from omnibind_ros.host.export.run_bundle import evaluate_run, export_run
 from omnibind_ros.host.training.run import TrainingRun
 
 
@@ -19,15 +20,13 @@ def export(
     recipe: Annotated[str, typer.Option(help="The recipe of the run.")] = "digits",
     root: options.DataRoot = None,
 ) -> None:
-    """Write encoders, fusion, label bank and calibration as one checked folder.
+    """Write encoders, fusion, label bank and calibration to one folder with checksums.
 
     omnibind export runs/digits engines/digits --root DATA
     """
     if not (run / "evaluation.json").exists():
-        raise ConfigError(f"{run} has not been evaluated; first: omnibind train all {recipe} --out {run}")
-    if root is None:
-        raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA")
-    training = TrainingRun(load_recipe(recipe), root, run)
-    written = training.export(bundle, "final", training.evaluation())
+        raise ConfigError(f"{run} has not been evaluated; run first: omnibind train all {recipe} --out {run}")
+    training = TrainingRun(load_recipe(recipe), options.data_root(root), run)
+    written = export_run(training, bundle, "final", evaluate_run(training))
     size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
     typer.echo(f"bundle {written.name!r} in {bundle}: {', '.join(written.modalities)}; {size:.1f} MB")

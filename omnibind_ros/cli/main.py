@@ -1,8 +1,8 @@
-"""`omnibind`: one command line for robot and host. A command's module is imported when it is called.
+"""`omnibind`: the command line for robot and host. A command's module is imported when it is called.
 
-Every mistake of a user is one line on stderr and exit status 2: trying again would not help. Anything else
-that goes wrong, a network that cannot be used or a fault of ours, is one line and exit status 1. `--debug`
-shows the traceback.
+An error is one line on stderr. The exit status is 2 if the command line, a configuration, a bundle or a
+recording is invalid: running the same command again would not help. It is 1 for all other errors, e.g. of the
+network, a GPU or this package. `--debug` shows tracebacks.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from omnibind_ros.errors import ConfigError, OmniBindError, TrainingError, TransportError
+import omnibind_ros
+from omnibind_ros.errors import FAILED, REFUSED, ConfigError, OmniBindError
 from omnibind_ros.names import nearest
 
 _log = logging.getLogger("omnibind")
 
-_FAILED, _MISTAKE = 1, 2
-
 
 @dataclass(frozen=True)
 class Command:
-    """A command `name` is the function `name` of the module `omnibind_ros.cli.<name>`.
+    """The command `name` is the function `name` of the module `omnibind_ros.cli.<name>`.
 
-    extra: what to install if one of its imports is missing, as in `pip install ".[<extra>]"`.
+    extra: installs the optional imports of the command: `pip install ".[<extra>]"`.
     """
 
     summary: str
@@ -36,26 +35,26 @@ class Command:
 
 
 COMMANDS = {
-    "demo": Command("A scripted robot: sensors join, leave and fail while recognition goes on."),
-    "up": Command("Start fusion and all encoders of a robot file, and restart what crashes."),
-    "watch": Command("The live table of sensors, weights and the answer of any running robot.", "view"),
-    "fusion": Command("Fuse whatever sensors are live into one recognition."),
-    "encoder": Command("Embed what one sensor sends."),
+    "demo": Command("Scripted demo: sensors join, leave and fail while recognition continues."),
+    "up": Command("Start fusion and all encoders of a robot file; restart them after a crash."),
+    "watch": Command("Live table of the sensors, weights and answer of a running robot.", "view"),
+    "fusion": Command("Fuse all live sensors into one recognition."),
+    "encoder": Command("Embed the messages of one sensor."),
     "play": Command("Publish recordings, simulated sensors or a ROS 2 bag at their real rate."),
-    "data": Command("Check recordings against a recipe: how many of what, and what is wrong."),
+    "data": Command("Check recordings against a recipe: counts by class, and errors."),
     "evaluate": Command("Accuracy of a bundle on recordings, by modality and for every subset."),
-    "report": Command("One page of charts of a run's or a bundle's evaluation."),
+    "report": Command("One page of charts from the evaluation of a training run or a bundle."),
     "build": Command("Build TensorRT plans of a bundle's encoders for this machine."),
-    "train": Command("Train students and fusion on recordings; measure them on held-back ones.", "train"),
-    "ablate": Command("What each part of training is worth on a few recordings.", "train"),
+    "train": Command("Train students and fusion on recordings; evaluate on held-out ones.", "train"),
+    "ablate": Command("Contribution of each part of training, on few recordings.", "train"),
     "export": Command("Write a finished training run as a bundle.", "train"),
     "bench": Command("Latency, memory and cold start of encoders, by backend and precision."),
-    "quantize": Command("Add fp16 and 8 bit encoders to a bundle, each with its measured accuracy.", "train"),
+    "quantize": Command("Add fp16 and 8-bit encoders to a bundle, with their measured accuracy.", "train"),
 }
 
 
 class LazyGroup(TyperGroup):
-    """The commands of the table above; asking for help imports none of them."""
+    """The commands of `COMMANDS`; `--help` imports none of them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -81,8 +80,12 @@ def omnibind(
     debug: Annotated[
         bool, typer.Option("--debug", envvar="OMNIBIND_DEBUG", help="Log everything; show tracebacks.")
     ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Recognise what is around a robot from whatever sensors are live right now."""
+    """Recognise what is around a robot from the sensors that are live."""
+    if version:
+        typer.echo(f"omnibind_ros {omnibind_ros.__version__}")
+        raise typer.Exit
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
     if context.invoked_subcommand is None:
@@ -99,7 +102,7 @@ def main() -> None:
         if _log.isEnabledFor(logging.DEBUG):
             raise
         typer.echo(f"omnibind: {_one_line(error)}", err=True)
-        status = _MISTAKE if _is_mistake(error) else _FAILED
+        status = _status(error)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -116,11 +119,11 @@ def _function(name: str) -> Any:
         ) from error
 
 
-def _is_mistake(error: Exception) -> bool:
+def _status(error: Exception) -> int:
     if isinstance(error, OmniBindError):
-        return not isinstance(error, (TrainingError, TransportError))
-    # The command line's own mistakes are of a class that differs between versions of typer.
-    return hasattr(error, "format_message")
+        return error.status
+    # The class of usage errors differs between versions of typer; all have this method.
+    return REFUSED if hasattr(error, "format_message") else FAILED
 
 
 def _one_line(error: Exception) -> str:
@@ -129,7 +132,7 @@ def _one_line(error: Exception) -> str:
     elif hasattr(error, "format_message"):
         text = error.format_message()
     else:
-        text = f"{type(error).__name__}: {error} (a fault in omnibind; `omnibind --debug ...` shows where)"
+        text = f"{type(error).__name__}: {error} (a bug; `omnibind --debug ...` shows the traceback)"
     return " ".join(text.split())
 
 

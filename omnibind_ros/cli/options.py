@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they are turned into."""
+"""Options of several commands, and their conversion to a configuration."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.transport.protocol import Transport
 from omnibind_ros.transport.zenoh.session import Network
 
-# How processes reach each other. The variables are for children of `omnibind up`.
-Namespace = Annotated[
-    str | None, typer.Option("--namespace", help="ROS namespace of everything, e.g. robot1.")
-]
+# The network. The environment variables are for child processes of `omnibind up`.
+Namespace = Annotated[str | None, typer.Option("--namespace", help="ROS namespace, e.g. robot1.")]
 Domain = Annotated[
-    int | None, typer.Option("--domain", help="ROS domain (default: environment ROS_DOMAIN_ID, else 0).")
+    int | None, typer.Option("--domain", help="ROS domain (default: the variable ROS_DOMAIN_ID, else 0).")
 ]
 Connect = Annotated[
     list[str] | None,
@@ -29,7 +27,7 @@ Connect = Annotated[
         "--connect",
         metavar="ADDRESS",
         envvar="OMNIBIND_CONNECT",
-        help="Router of another machine, e.g. tcp/192.168.1.7:7447. May be given several times.",
+        help="Zenoh router of another machine, e.g. tcp/192.168.1.7:7447. May be given several times.",
     ),
 ]
 Listen = Annotated[
@@ -38,20 +36,22 @@ Listen = Annotated[
         "--listen",
         metavar="ADDRESS",
         envvar="OMNIBIND_LISTEN",
-        help="Address at which others reach this machine, e.g. tcp/0.0.0.0:7447. May be repeated.",
+        help="Address for other machines to connect to, e.g. tcp/0.0.0.0:7447. May be given several times.",
     ),
 ]
 ZenohConfig = Annotated[
     Path | None,
-    typer.Option("--zenoh-config", envvar="OMNIBIND_ZENOH_CONFIG", help="Zenoh json5 file (TLS, access)."),
+    typer.Option(
+        "--zenoh-config",
+        envvar="OMNIBIND_ZENOH_CONFIG",
+        help="Zenoh configuration file, JSON5 (TLS, access).",
+    ),
 ]
 
 OnRos = Annotated[bool, typer.Option("--ros", help="Use ROS 2 (rclpy) instead of Zenoh.")]
 
-# What runs.
-RobotFile = Annotated[
-    Path | None, typer.Option("--robot", help="Robot file; options given beside it win over it.")
-]
+# The robot.
+RobotFile = Annotated[Path | None, typer.Option("--robot", help="Robot file; other options override it.")]
 BundleName = Annotated[
     str | None, typer.Option("--bundle", help="Name of an installed bundle, or its folder.  [digits]")
 ]
@@ -59,6 +59,27 @@ BundleName = Annotated[
 DataRoot = Annotated[
     Path | None, typer.Option("--root", envvar="OMNIBIND_DATA", help="Folder of recordings.")
 ]
+
+
+def data_root(root: Path | None) -> Path:
+    """The folder of recordings of a command that needs one.
+
+    Raises:
+        ConfigError: it was not given.
+    """
+    if root is None:
+        raise ConfigError("no data folder: pass --root or set OMNIBIND_DATA")
+    return root
+
+
+def check_output(option: str, file: Path | None) -> None:
+    """Refuse an output file before the work that it is for.
+
+    Raises:
+        ConfigError: its folder does not exist.
+    """
+    if file is not None and not file.parent.is_dir():
+        raise ConfigError(f"{option} {file}: no folder {file.parent}; create it first")
 
 
 @contextmanager
@@ -92,17 +113,17 @@ def transport(
 
 
 def require_ros2() -> None:
-    """For `--ros`.
+    """Check that `--ros` can be used.
 
     Raises:
-        ConfigError: no ROS 2 is sourced.
+        ConfigError: ROS 2 is not sourced.
     """
     if find_spec("rclpy") is None:
         raise ConfigError("--ros needs ROS 2 (no module 'rclpy'): first source /opt/ros/<distro>/setup.bash")
 
 
 def zenoh_network(connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None) -> Network:
-    """How the other processes are reached.
+    """The network options as a configuration.
 
     Raises:
         ConfigError: an address is not a Zenoh endpoint.
@@ -111,27 +132,27 @@ def zenoh_network(connect: list[str] | None, listen: list[str] | None, zenoh_con
 
 
 def robot_config(file: Path | None, given: Mapping[str, Any]) -> RobotConfig:
-    """A robot file (or a robot of defaults) with the options that were given put over it.
+    """A robot file (or the default robot), overridden by options.
 
     Args:
-        given: nested as in a robot file; None means not given.
+        given: the options, nested as in a robot file; None means not given.
 
     Raises:
         ConfigError: one line that names file, line and key, or key and option.
     """
-    filed = load_robot(file).model_dump(exclude_unset=True) if file else {}
-    return _CommandLine(Path(), _merged(filed, given), {}).validate(RobotConfig)
+    in_file = load_robot(file).model_dump(exclude_unset=True) if file else {}
+    return _CommandLine(Path(), _merged(in_file, given), {}).validate(RobotConfig)
 
 
 class _CommandLine(Document):
-    """Values that have no line in a file."""
+    """Values that are not in a file."""
 
     def error(self, key_path: KeyPath, problem: str) -> ConfigError:
         return ConfigError(f"{'.'.join(key_path)}: {problem}")
 
 
-def _merged(filed: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(filed)
+def _merged(in_file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(in_file)
     for key, value in given.items():
         if isinstance(value, Mapping):
             inner = _merged(merged.get(key) or {}, value)

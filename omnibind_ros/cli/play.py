@@ -17,9 +17,8 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.readers import read_recordings
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.scene import Scene
+from omnibind_ros.play import player
 from omnibind_ros.play.bag import is_bag, play_bag
-from omnibind_ros.play.player import shuffled
-from omnibind_ros.play.publishing import play as play_samples_on
 from omnibind_ros.process.signals import stop_on_signals
 from omnibind_ros.types import Modality
 
@@ -64,7 +63,7 @@ def play(
     samples = _samples(source, root, label, modality, simulated, loop is not False, seed)
     topic = topic or _usual_topic(modality)
     with stop_on_signals() as stop, options.transport(ros, f"player_{modality}", *reach) as transport:
-        play_samples_on(transport, topic, modality, samples, stop, rate=rate, fault=fault, seed=seed)
+        player.play(transport, topic, modality, samples, stop, rate=rate, fault=fault, seed=seed)
 
 
 def _samples(
@@ -88,7 +87,7 @@ def _samples(
     if root is None:
         raise ConfigError("no data folder: pass --root or set OMNIBIND_DATA, or pass --simulated")
     recordings = read_recordings(recipe, root, (modality,), label)
-    return (recording.load() for recording in shuffled(recordings, rng, loop=loop))
+    return (recording.load() for recording in player.shuffled(recordings, rng, loop=loop))
 
 
 def _usual_topic(modality: Modality) -> str:

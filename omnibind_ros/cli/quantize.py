@@ -1,4 +1,4 @@
-"""`omnibind quantize`: a bundle's encoders in fewer bits, chosen and measured on recordings."""
+"""`omnibind quantize`: lower precisions of a bundle's encoders, chosen and measured on recordings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.cli import options
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
-from omnibind_ros.host.export.lower_precisions import PRECISIONS, Judge, add_precisions, make_record
+from omnibind_ros.host.export.lower_precisions import (
+    PRECISIONS,
+    QuantizationData,
+    add_precisions,
+    make_record,
+)
 from omnibind_ros.host.export.quantization_record import QuantizationRecord
 from omnibind_ros.names import nearest
 
@@ -27,23 +32,24 @@ def quantize(
     twin: Annotated[
         str | None,
         typer.Option(
-            help="Bundle of the same training run that saw the train split alone, e.g. "
-            "runs/digits/split-bundle: choices are made and losses measured on it.  [the bundle itself]"
+            help="Bundle of the same training run that was trained on the train split alone, e.g. "
+            "runs/digits/split-bundle: used to choose and to measure.  [the bundle itself]"
         ),
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this modality; may be repeated.")] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="Only this of fp16, u8s8 and int8; may be repeated.")
+        list[str] | None, typer.Option(help="Only this precision: fp16, u8s8 or int8; may be repeated.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write.  [the bundle's own]")] = None,
-    records: Annotated[Path, typer.Option(help="Where what was found is kept, BUNDLE/MODALITY.yaml.")] = Path(
-        "calibration/int8"
-    ),
+    records: Annotated[
+        Path, typer.Option(help="Folder of the quantization records, BUNDLE/MODALITY.yaml.")
+    ] = Path("calibration/int8"),
     allowed_loss: Annotated[
-        float, typer.Option(min=0.0, max=100.0, help="Points of accuracy that 8 bits may cost.")
+        float,
+        typer.Option(min=0.0, max=100.0, help="Largest loss of accuracy by 8 bits, in percentage points."),
     ] = 0.5,
     repeat: Annotated[
-        bool, typer.Option("--repeat", help="Use what an earlier start has kept: needs no recordings.")
+        bool, typer.Option("--repeat", help="Use the records of an earlier call; needs no recordings.")
     ] = False,
 ) -> None:
     """Add fp16, int8 (both for TensorRT) and u8s8 (for CPUs) to a bundle.
@@ -57,12 +63,12 @@ def quantize(
     if repeat:
         found = {modality: _kept(kept / f"{modality}.yaml") for modality in modalities}
     else:
-        if root is None:
-            raise ConfigError("where are the recordings? --root DATA, or set OMNIBIND_DATA; or --repeat")
-        judge = Judge(load_recipe(recipe), root, Bundle.load(twin) if twin else loaded, allowed_loss)
+        data = QuantizationData(
+            load_recipe(recipe), options.data_root(root), Bundle.load(twin) if twin else loaded, allowed_loss
+        )
         found = {}
-        for modality in track(modalities, "calibrating", transient=True):
-            found[modality] = make_record(loaded, modality, judge)
+        for modality in track(modalities, "quantizing", transient=True):
+            found[modality] = make_record(loaded, modality, data)
             found[modality].write(kept / f"{modality}.yaml")
     written = add_precisions(
         loaded,
@@ -77,26 +83,26 @@ def quantize(
         m for record in found.values() for m in record.measured.values() if m.trained_on in ("all", m.split)
     }
     if seen:
-        typer.echo("Measured on recordings that the encoders were trained on; --twin measures honestly.")
+        typer.echo("Measured on recordings that the encoders were trained on; pass --twin to avoid that.")
     size = sum(file.stat().st_size for file in written.folder.iterdir()) / 1e6
-    typer.echo(f"bundle {written.name!r} in {written.folder}: {size:.1f} MB; what was found is in {kept}")
+    typer.echo(f"bundle {written.name!r} in {written.folder}: {size:.1f} MB; records in {kept}")
 
 
 def _known(name: str, names: Sequence[str]) -> str:
     if name not in names:
-        raise ConfigError(f"there is no {name!r} to quantize{nearest(name, names)}")
+        raise ConfigError(f"no {name!r} to quantize{nearest(name, names)}")
     return name
 
 
 def _kept(file: Path) -> QuantizationRecord:
     if not file.is_file():
-        raise ConfigError(f"{file}: not there, so there is nothing to repeat; give --root DATA instead")
+        raise ConfigError(f"--repeat: no record {file}; pass --root DATA instead to make one")
     return QuantizationRecord.read(file)
 
 
 def _table(bundle: Bundle, found: dict[str, QuantizationRecord]) -> Table:
-    table = Table("encoder", "bits", "accuracy %", "lost", "of", "ranges by", "in float", "kB")
-    table.caption = "* what a CPU runs unless told otherwise"
+    table = Table("encoder", "precision", "accuracy %", "loss", "of", "ranges by", "in float32", "kB")
+    table.caption = "* default on a CPU"
     for modality, record in found.items():
         entry = bundle.manifest.encoders[modality]
         before = record.measured["fp32"].accuracy

@@ -1,4 +1,4 @@
-"""`omnibind report`: a run's evaluation and ablations as one HTML page."""
+"""`omnibind report`: evaluation and ablations of a run as one HTML page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from omnibind_ros.cli import options
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.report.ablation_table import tables
-from omnibind_ros.host.report.report import report_page
+from omnibind_ros.host.report.page import report_page
+from omnibind_ros.host.training.ablation_table import tables
 
 
 def report(
@@ -19,7 +20,7 @@ def report(
     ],
     out: Annotated[Path | None, typer.Option(help="The page.  [report.html beside the scores]")] = None,
 ) -> None:
-    """Every subset, corruption, weight and mistake, and what ablations measured, on one page.
+    """Write one page with the results of every subset, corruption, fusion rule and ablation of a run.
 
     omnibind report runs/digits --out report.html
     """
@@ -29,12 +30,11 @@ def report(
     if file.exists():
         scores = _read(file)
         if "subsets" not in scores or "conditions" not in scores:
-            raise ConfigError(f"{file} is no evaluation, or of an older version; evaluate again")
+            raise ConfigError(f"{file} is not an evaluation of this version; run omnibind evaluate again")
     elif not (run.is_dir() and ablations):
-        raise ConfigError(f"{file} does not exist; first: omnibind evaluate --json")
+        raise ConfigError(f"{file} does not exist; run first: omnibind evaluate --json")
     page = out or folder / "report.html"
-    if not page.parent.is_dir():
-        raise ConfigError(f"--out {page}: there is no folder {page.parent}; make it first")
+    options.check_output("--out", page)
     name = run.resolve().name if run.is_dir() else run.stem
     page.write_text(report_page(name, scores, ablations))
     typer.echo(f"report in {page}")
@@ -46,5 +46,5 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file} cannot be read as JSON: {error}") from None
     if not isinstance(read, dict):
-        raise ConfigError(f"{file} holds no JSON object; was it written by omnibind?")
+        raise ConfigError(f"{file} has no JSON object; omnibind evaluate --json writes such a file")
     return read

@@ -1,6 +1,6 @@
-"""Commands run side by side, so many at a time, each in a process of its own.
+"""Runs `omnibind` commands in parallel, each in its own process.
 
-A student is too small to fill more than one core; two of them fill two.
+Training a student uses little more than one core, so two in parallel use two.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from omnibind_ros.errors import TrainingError
 from omnibind_ros.process.child import Child, ending, omnibind, stop_all
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def side_by_side(commands: Mapping[str, Sequence[object]], jobs: int, tell: Tell) -> None:
-    """Run `omnibind` with each of these arguments, `jobs` at a time, in the order given.
+def side_by_side(commands: Mapping[str, Sequence[object]], jobs: int, log: Log) -> None:
+    """Run `omnibind` with each of these arguments, `jobs` at a time, in the given order.
 
-    The cores are shared out evenly. If one fails, or Ctrl-C comes, the others are stopped.
+    The cores are divided evenly among the jobs. If a command fails, or on Ctrl-C, the others are stopped.
 
     Args:
-        commands: by the name that each is told under.
-        tell: told of each that is done, in a line. What they print themselves is not shown.
+        commands: arguments by a name for messages.
+        log: receives a line for each finished command. What the commands print is not shown.
 
     Raises:
-        TrainingError: one failed; with the last line it printed.
+        TrainingError: a command failed; the message has the last line that it printed.
     """
     waiting, running, begun = list(commands), dict[str, Child](), dict[str, float]()
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -52,8 +52,8 @@ def side_by_side(commands: Mapping[str, Sequence[object]], jobs: int, tell: Tell
             done = ended.get()
             status = running.pop(done).wait()
             if status:
-                said = last.get(done, "").removeprefix("omnibind: ")
-                raise TrainingError(f"{done}: {said or ending(status)}")
-            tell(f"{done}: done in {time.monotonic() - begun[done]:.0f} s")
+                line = last.get(done, "").removeprefix("omnibind: ")
+                raise TrainingError(f"{done}: {line or ending(status)}")
+            log(f"{done}: done in {time.monotonic() - begun[done]:.0f} s")
     finally:
         stop_all(running.values())

@@ -1,4 +1,4 @@
-"""`omnibind up`: a whole robot, from one file."""
+"""`omnibind up`: all processes of a robot, from one robot file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from omnibind_ros.process.supervisor import Program, Supervisor
 
 def up(
     robot_file: Annotated[
-        str, Argument(metavar="ROBOT", help="Robot file: a path, or a name as in config/.")
+        str, Argument(metavar="ROBOT", help="Robot file: a path, or the name of a file in config/.")
     ] = "robot",
-    plain: Annotated[bool, Option("--plain", help="Lines instead of the live table.")] = False,
+    plain: Annotated[bool, Option("--plain", help="Print lines instead of the live table.")] = False,
     one_process: Annotated[
         bool,
         Option("--one-process", help="All encoders in one process: less memory, but they crash together."),
@@ -36,9 +36,9 @@ def up(
     listen: options.Listen = None,
     zenoh_config: options.ZenohConfig = None,
 ) -> None:
-    """Start fusion and all encoders of a robot, restart what crashes, and show what it recognises.
+    """Start fusion and all encoders of a robot, restart them after a crash, and show the live table.
 
-    Each is a process of its own. Ctrl-C or SIGTERM ends them all; SIGHUP makes them read the robot file anew.
+    Each is a process of its own. Ctrl-C or SIGTERM ends all of them; on SIGHUP they reload the robot file.
     """
     file = find_config(robot_file)
     robot = load_robot(file)
@@ -55,7 +55,10 @@ def up(
     ):
         monitor = Monitor(transport)
         supervisor = Supervisor(
-            programs(robot, file, one_process), screen.add_line, environment, spawn=forks.spawn
+            programs(robot, file, bundle.folder, one_process),
+            screen.add_line,
+            environment,
+            spawn=forks.spawn,
         )
         supervisor.start()
         try:
@@ -68,18 +71,26 @@ def up(
         raise ConfigError(f"{file}: refused by {', '.join(supervisor.refused)}; see above")
 
 
-def programs(robot: RobotConfig, file: Path, one_process: bool = False) -> list[Program]:
-    """The commands of a robot, fusion first; `one_process`: one for all encoders."""
-    fusion = Program("fusion", ("fusion", "--robot", str(file)))
+def programs(robot: RobotConfig, file: Path, bundle: Path, one_process: bool = False) -> list[Program]:
+    """The commands of a robot, fusion first.
+
+    Args:
+        file, bundle: the robot file and the folder of its bundle.
+        one_process: one command for all encoders.
+    """
+    inputs = (file, bundle)
+    fusion = Program("fusion", ("fusion", "--robot", str(file)), depends_on=inputs)
     if one_process and robot.sensors:
         sensors = [word for name in robot.sensors for word in ("--sensor", name)]
-        return [fusion, Program("encoders", ("encoder", "--robot", str(file), *sensors))]
+        command = ("encoder", "--robot", str(file), *sensors)
+        return [fusion, Program("encoders", command, depends_on=inputs)]
     encoders = [
         Program(
             f"encoder_{name}",
             ("encoder", "--robot", str(file), "--sensor", name),
             sensor.respawn,
             sensor.respawn_delay_s,
+            depends_on=inputs,
         )
         for name, sensor in robot.sensors.items()
     ]
@@ -89,7 +100,7 @@ def programs(robot: RobotConfig, file: Path, one_process: bool = False) -> list[
 def _environment(
     domain: int | None, connect: list[str] | None, listen: list[str] | None, zenoh_config: Path | None
 ) -> dict[str, str]:
-    """The network options as variables, which every command understands."""
+    """The network options as environment variables, which every command reads."""
     given = {
         "ROS_DOMAIN_ID": domain,
         "OMNIBIND_CONNECT": " ".join(connect or ()),

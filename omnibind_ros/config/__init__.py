@@ -1,4 +1,4 @@
-"""The robot file, checked to the line, and where bundles and configuration files lie."""
+"""The robot file, strictly validated, and the locations of bundles and configuration files."""
 
 from omnibind_ros.config.resources import find_bundle, find_config
 from omnibind_ros.config.robot import RobotConfig, SensorConfig, check_modalities, load_robot

@@ -1,37 +1,41 @@
-"""Settings as flat parameters, the way ROS 2 nodes have them.
+"""Settings as flat parameters, the form in which ROS 2 nodes have them.
 
     FusionSettings.freshness.min_timeout_s   <->   freshness.min_timeout_s
-    null                                     <->   "" of a text, -1 of a number
-    {audio: 1.5, touch: 4.0}                 <->   the same, as text
+    null                                     <->   "" for a string, -1 for a number
+    {audio: 1.5, touch: 4.0}                 <->   the same, as a string
 
-What a setting is called, what it means, its default and its range are said once, in the settings class.
+Name, meaning, default and range of a setting are defined once, in the settings class.
 """
 
 from __future__ import annotations
 
-import ast
 import inspect
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from omnibind_ros.config.strict_yaml import Document, KeyPath, StrictModel, parse_yaml
 from omnibind_ros.errors import ConfigError
 
 Value = bool | int | float | str | tuple[str, ...]
-M = TypeVar("M", bound=StrictModel)
+
+
+class Settings(StrictModel):
+    """Base of settings classes: the docstring below a field is its description."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+M = TypeVar("M", bound=Settings)
 
 _NULL: Mapping[type, Any] = {str: "", float: -1.0, int: -1}
-"""What stands for null: ROS 2 parameters have none."""
+"""ROS 2 parameters have no null; these values replace it."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,10 @@ class Setting:
 
     Attributes:
         name: with dots, as nested in the settings class.
-        kind: bool, int, float, str, tuple (of str), or dict (written as text).
-        default: in parameter form; "" for what must be given.
-        description: what it means, for a person.
-        minimum, maximum: of a number, allowed themselves; None = unbounded.
+        kind: bool, int, float, str, tuple (of str), or dict (written as a string).
+        default: in parameter form; "" for a required setting.
+        description: for a person.
+        minimum, maximum: inclusive limits of a number; None = unbounded.
         may_be_null: null is among its values.
     """
 
@@ -55,9 +59,25 @@ class Setting:
     maximum: float | None = None
     may_be_null: bool = False
 
+    def convert(self, value: Any) -> Any:
+        """A loosely typed value in the type of this parameter; unchanged if that would lose something.
+
+        An integer becomes a double, a whole double an integer, one string a list of it, and an empty list
+        (which has no type in ROS 2) or nothing an empty list of strings.
+        """
+        if self.kind is float and type(value) is int:
+            return float(value)
+        if self.kind is int and isinstance(value, float) and value.is_integer():
+            return int(value)
+        if self.kind is tuple:
+            if value is None or isinstance(value, str):
+                return (value,) if value else ()
+            return tuple(value) if isinstance(value, Iterable) else value
+        return value
+
 
 class ParameterError(ConfigError):
-    """A parameter cannot have that value. `name`: which; "" where several do not go together."""
+    """A parameter cannot have that value. `name`: which; "" if several values contradict each other."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"parameter {name}: {problem}" if name else problem)
@@ -65,19 +85,17 @@ class ParameterError(ConfigError):
 
 
 @cache
-def settings_of(model: type[StrictModel]) -> tuple[Setting, ...]:
+def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
     """All parameters of a settings class."""
     return tuple(_settings(model))
 
 
-def to_parameters(settings: StrictModel) -> dict[str, Value]:
+def to_parameters(settings: Settings) -> dict[str, Value]:
     """The parameters of some settings that differ from their defaults."""
     values = dict(_leaves(settings.model_dump()))
-    written = {
-        s.name: _written(s.kind, values[s.name]) for s in settings_of(type(settings)) if s.name in values
-    }
-    defaults = {s.name: s.default for s in settings_of(type(settings))}
-    return {name: value for name, value in written.items() if value != defaults[name]}
+    known = (setting for setting in settings_of(type(settings)) if setting.name in values)
+    written = ((setting, _written(setting.kind, values[setting.name])) for setting in known)
+    return {setting.name: value for setting, value in written if value != setting.default}
 
 
 def from_parameters(model: type[M], values: Mapping[str, Any]) -> M:
@@ -89,25 +107,24 @@ def from_parameters(model: type[M], values: Mapping[str, Any]) -> M:
     nested: dict[str, Any] = {}
     for setting in settings_of(model):
         value = values.get(setting.name, setting.default)
-        if value != setting.default:
+        if type(value) is not type(setting.default) or value != setting.default:
             _put(nested, setting.name.split("."), _read(setting, value))
     return _Parameters(Path(), nested, {}).validate(model)
 
 
 class _Parameters(Document):
-    """Values that have no line in a file."""
+    """Values that are not in a file."""
 
     def error(self, key_path: KeyPath, problem: str) -> ConfigError:
         missing = problem.startswith("this key is missing")
         return ParameterError(".".join(key_path), "must be given" if missing else problem)
 
 
-# -------- what a class says of its fields
+# -------- the fields of a class
 
 
 def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
-    texts = _texts(model)
-    # Validation may fill in what a default leaves out, so an instance is asked where there can be one.
+    # Validation may complete a default, so defaults are taken from an instance where there can be one.
     required = any(field.is_required() for field in model.model_fields.values())
     defaults = vars(model()) if not required else {}
     for name, field in model.model_fields.items():
@@ -115,11 +132,11 @@ def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
         if inspect.isclass(wanted) and issubclass(wanted, BaseModel):
             yield from _settings(wanted, f"{prefix}{name}.")
             continue
-        kind, text = get_origin(wanted) or wanted, texts.get(name, "")
+        kind, text = get_origin(wanted) or wanted, field.description or ""
         if kind is Literal:
             kind, text = str, f"{text} ({', '.join(map(str, get_args(wanted)))})"
         default = None if field.is_required() else defaults.get(name, field.default)
-        minimum, maximum = _range(limits)
+        minimum, maximum = _limit(limits, "ge", "gt"), _limit(limits, "le", "lt")
         if may_be_null:
             text = text.replace("null", repr(_NULL[kind]))
             minimum = None if minimum is None else _NULL[kind]
@@ -140,38 +157,10 @@ def _bare(field: FieldInfo) -> tuple[Any, list[Any], bool]:
             return wanted, limits, optional
 
 
-def _range(limits: list[Any]) -> tuple[float | None, float | None]:
-    minimum = maximum = None
-    for limit in limits:
-        if isinstance(limit, Ge):
-            minimum = float(limit.ge)  # type: ignore[arg-type]
-        elif isinstance(limit, Gt):
-            minimum = float(limit.gt)  # type: ignore[arg-type]
-        elif isinstance(limit, Le):
-            maximum = float(limit.le)  # type: ignore[arg-type]
-    return minimum, maximum
-
-
-def _texts(model: type[BaseModel]) -> dict[str, str]:
-    """The string below each field of a class, also of inherited ones; none where there is no source."""
-    texts: dict[str, str] = {}
-    for parent in reversed(model.__mro__):
-        if not issubclass(parent, StrictModel):
-            continue
-        try:
-            (body,) = ast.parse(textwrap.dedent(inspect.getsource(parent))).body
-        except (OSError, SyntaxError):
-            continue
-        statements = body.body if isinstance(body, ast.ClassDef) else []
-        for statement, below in pairwise(statements):
-            if (
-                isinstance(statement, ast.AnnAssign)
-                and isinstance(statement.target, ast.Name)
-                and isinstance(below, ast.Expr)
-                and isinstance(below.value, ast.Constant)
-            ):
-                texts[statement.target.id] = str(below.value.value)
-    return texts
+def _limit(limits: list[Any], *kinds: str) -> float | None:
+    """The value of the last of `annotated_types`' limits of some kinds."""
+    values = [getattr(limit, kind) for limit in limits for kind in kinds if hasattr(limit, kind)]
+    return float(values[-1]) if values else None
 
 
 # -------- one value
@@ -191,23 +180,15 @@ def _number(value: float) -> str:
 
 
 def _read(setting: Setting, value: Any) -> Any:
-    """A value as validation wants it; what cannot be is left for validation to refuse."""
+    """A value in the form that is validated; validation refuses what cannot be converted."""
     if setting.may_be_null and value == _NULL[setting.kind]:
         return None
-    if setting.kind is float and type(value) is int:
-        return float(value)
-    if setting.kind is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if setting.kind is tuple:
-        if isinstance(value, str):
-            return (value,) if value else ()
-        return tuple(value) if isinstance(value, Iterable) else value
     if setting.kind is dict and isinstance(value, str):
         try:
             return parse_yaml(value or "{}", Path()).data
         except ConfigError as error:
             raise ParameterError(setting.name, f"{value!r} is not like {{audio: 1.5}}") from error
-    return value
+    return setting.convert(value)
 
 
 def _leaves(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

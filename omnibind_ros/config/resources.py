@@ -1,8 +1,8 @@
-"""Where bundles, configuration, calibration and launch files lie, however the package was installed.
+"""The locations of bundles and configuration files, for every way to install the package.
 
-An explicit path wins. A name is looked for, in this order, in the `share/omnibind_ros` of each ROS 2
-workspace (`AMENT_PREFIX_PATH`), in that of the Python installation (a wheel), and in the checkout
-(`pip install -e`, `colcon build --symlink-install`).
+An explicit path wins. A name is searched in this order: in `share/omnibind_ros` of each ROS 2 workspace
+(`AMENT_PREFIX_PATH`), in that of the Python installation (a wheel), and in the checkout (`pip install -e`,
+`colcon build --symlink-install`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def find_bundle(name_or_path: str | Path) -> Path:
     """The folder of a bundle.
 
     Args:
-        name_or_path: `digits`, or a path to a folder that holds a `bundle.yaml`.
+        name_or_path: e.g. `digits`, or the path of a folder that contains a `bundle.yaml`.
 
     Raises:
-        ConfigError: no such bundle; says where it was looked for and names the nearest one.
+        ConfigError: no such bundle; lists the searched folders and the nearest name.
     """
     given = str(name_or_path)
     if (Path(given).expanduser() / MANIFEST).is_file():
@@ -47,7 +47,7 @@ def find_config(name_or_path: str | Path) -> Path:
     """A configuration file: `robot`, `robot.yaml`, `recipes/digits`, or a path.
 
     Raises:
-        ConfigError: no such file; says where it was looked for and names the nearest one.
+        ConfigError: no such file; lists the searched folders and the nearest name.
     """
     given = str(name_or_path)
     if Path(given).expanduser().is_file():
@@ -66,19 +66,8 @@ def find_config(name_or_path: str | Path) -> Path:
     raise _not_found("configuration file", given, "config", names)
 
 
-def find_folder(name: str) -> Path:
-    """The first shared folder of that name, e.g. `calibration`.
-
-    Raises:
-        ConfigError: no such folder; says where it was looked for.
-    """
-    for folder in _folders(name):
-        return folder
-    raise _not_found("folder", name, "", [])
-
-
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal, streamed: a large model never fills the memory of a small robot.
+    """SHA-256 of a file, hexadecimal; streamed, so that large models need little memory.
 
     Raises:
         OSError: the file cannot be read.
@@ -98,12 +87,12 @@ def _folders(kind: str) -> Iterator[Path]:
 def _shares() -> Iterator[Path]:
     workspaces = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     prefixes = [Path(prefix) for prefix in workspaces if prefix]
-    # Debian's Python installs into <prefix>/local, `pip install --user` into the user's base.
+    # Debian's Python installs into <prefix>/local, `pip install --user` into the user base.
     prefixes += [Path(sys.prefix), Path(sysconfig.get_path("data")), Path(site.getuserbase())]
     for prefix in dict.fromkeys(prefixes):
         yield prefix / "share" / PACKAGE
     checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "package.xml").is_file():  # else it is site-packages
+    if (checkout / "package.xml").is_file():  # otherwise this is site-packages
         yield checkout
 
 
@@ -112,6 +101,6 @@ def _is_path(text: str) -> bool:
 
 
 def _not_found(kind: str, name: str, folder: str, available: list[str]) -> ConfigError:
-    looked = ", ".join(str(share / folder) for share in _shares())
+    searched = ", ".join(str(share / folder) for share in _shares())
     hint = nearest(name, dict.fromkeys(available)) if available else ""
-    return ConfigError(f"no {kind} {name!r} in {looked}{hint}")
+    return ConfigError(f"no {kind} {name!r} in {searched}{hint}")

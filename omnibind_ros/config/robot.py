@@ -1,7 +1,7 @@
-"""The robot file: which bundle, which sensors on which topics, and how fusion treats them.
+"""The robot file: the bundle, the sensors and their topics, and the settings of encoders and fusion.
 
-One file for `omnibind up robot.yaml` and for `ros2 launch omnibind_ros fusion.launch.py`. Every key but a
-sensor's `modality` and `topic` has a default; `config/robot.yaml` explains them by example.
+`omnibind up robot.yaml` and `ros2 launch omnibind_ros fusion.launch.py` read the same file. Only a sensor's
+`modality` and `topic` are required; `config/robot.yaml` is an example with comments.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
+from omnibind_ros.config.parameters import Settings
 from omnibind_ros.config.strict_yaml import StrictModel, load_yaml
 from omnibind_ros.errors import ConfigError
+from omnibind_ros.modalities.registry import definitions, names
 from omnibind_ros.names import check_sensor_name, nearest
-from omnibind_ros.types import MODALITIES, Modality
+from omnibind_ros.types import Modality
 
 _TOKEN = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -54,39 +56,39 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class AudioOptions(StrictModel):
-    """What audio messages do not say about themselves."""
+class AudioOptions(Settings):
+    """The encoding of audio messages, which do not contain it."""
 
     sample_format: Literal["S16LE", "S32LE", "F32LE"] = "S16LE"
-    """encoding of one sample, little endian"""
+    """encoding of one sample, little-endian"""
     rate: Annotated[int, Field(ge=1000, le=768_000)] = 16000
     """samples per second and channel"""
     channels: Annotated[int, Field(ge=1, le=64)] = 1
-    """interleaved channels; they are averaged"""
+    """number of interleaved channels, which are averaged"""
 
 
-class SensorInput(StrictModel):
-    """What a sensor is and where its messages come from."""
+class SensorInput(Settings):
+    """The modality of a sensor and the source of its messages."""
 
     modality: Modality
-    """a built-in modality, or one that the bundle brings"""
+    """a built-in modality, or one that the bundle defines"""
     topic: Annotated[str, AfterValidator(_topic)]
-    """where its driver publishes, relative to the namespace unless it starts with '/'"""
+    """topic of its driver, relative to the namespace unless it starts with '/'"""
     message_type: Annotated[str, AfterValidator(_message_type)] = "auto"
-    """e.g. sensor_msgs/msg/CompressedImage; auto = whatever is published there"""
+    """e.g. sensor_msgs/msg/CompressedImage; auto = any supported type that is published there"""
     frame_id: str | None = None
-    """coordinate frame, if the messages' own is not wanted"""
+    """coordinate frame of its embeddings; null = that of the messages"""
     queue_s: Positive = 2.0
-    """seconds of messages a stream (audio, event, touch, ...) may lag behind before the oldest is lost"""
+    """seconds of messages that a stream (audio, event, touch, ...) may queue before the oldest are dropped"""
     queue_mb: Positive = 64.0
-    """megabytes likewise"""
+    """megabytes of messages that a stream may queue before the oldest are dropped"""
     queue_depth: Count | None = None
-    """messages likewise; null = no such limit"""
+    """messages that a stream may queue before the oldest are dropped; null = no such limit"""
     audio: AudioOptions | None = None
 
     @model_validator(mode="after")
     def _options_fit_the_modality(self) -> SensorInput:
-        if self.audio is not None and self.modality != "audio" and self.modality in MODALITIES:
+        if self.audio is not None and self.modality != "audio" and self.modality in names():
             raise ValueError(
                 f"'audio' options do not fit a sensor of modality {self.modality!r}; remove them"
             )
@@ -94,26 +96,33 @@ class SensorInput(StrictModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """How this device encodes its messages, as keywords of the sensor's adaptor."""
+        """The encoding of this device's messages, as keywords of the modality's preprocessor."""
         return self.audio.model_dump() if self.audio else {}
 
 
 class SensorConfig(SensorInput):
-    """One sensor, and what becomes of its encoder when that ends."""
+    """One sensor, and whether its encoder process is restarted."""
 
     respawn: bool = True
-    """start its encoder again when it dies"""
+    """restart its encoder when the process ends"""
     respawn_delay_s: Positive = 1.0
-    """wait this long before that"""
+    """delay before a restart"""
 
 
-_LONG_WINDOWS = {"audio": 1.5, "touch": 4.0}
-_HELD = {"text": 30.0}
-MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(lambda own: {**_LONG_WINDOWS, **own})]
-Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(lambda own: {**_HELD, **own})]
+def _with_min_timeouts(own: dict[Modality, float]) -> dict[Modality, float]:
+    usual = {one.name: one.min_timeout_s for one in definitions() if one.min_timeout_s is not None}
+    return {**usual, **own}
 
 
-class Freshness(StrictModel):
+def _with_holds(own: dict[Modality, float]) -> dict[Modality, float]:
+    return {**{one.name: one.hold_s for one in definitions() if one.hold_s is not None}, **own}
+
+
+MinTimeouts = Annotated[dict[Modality, Positive], AfterValidator(_with_min_timeouts)]
+Holds = Annotated[dict[Modality, PositiveOrEndless], AfterValidator(_with_holds)]
+
+
+class Freshness(Settings):
     """When an embedding is too old, and a sensor stuck or lost. All in seconds."""
 
     min_timeout_s: Positive = 0.5
@@ -136,7 +145,7 @@ class Freshness(StrictModel):
     """stamps that keep arriving later than this show another clock, not a delay"""
 
 
-class MemoryConfig(StrictModel):
+class MemoryConfig(Settings):
     """How fast the world changes and sensors fail."""
 
     scene_change_hz: Positive = 0.15
@@ -151,23 +160,23 @@ class MemoryConfig(StrictModel):
     """a faulty sensor that has been healthy for this long is fused again"""
 
 
-class FusionConfig(StrictModel):
-    """What fusion publishes, how often, and of which sensors."""
+class FusionConfig(Settings):
+    """What fusion publishes, how often, and without which sensors."""
 
     rate_hz: Annotated[float, Field(gt=0, le=1000)] = 10.0
-    """a recognition at least so often, also when nothing changes"""
+    """minimum rate of recognitions, also when nothing changes"""
     max_rate_hz: Annotated[float, Field(gt=0, le=1000)] = 50.0
-    """and at most so often on average, however many embeddings arrive"""
+    """maximum average rate of recognitions that new embeddings cause"""
     top_k: Count = 3
-    """labels in a recognition"""
+    """number of labels in a recognition"""
     unknown_threshold: Probability | None = None
-    """below this probability the answer is `unknown`; null = as calibrated in the bundle"""
+    """below this probability the answer is `unknown`; null = the bundle's calibrated threshold"""
     frame_id: str = "base_link"
     """`header.frame_id` of recognitions"""
     muted_sensors: SensorNames = ()
     """sensors to leave out"""
     threads: Count = 1
-    """of the fusion engine"""
+    """threads of the fusion engine"""
     freshness: Freshness = Freshness()
     memory: MemoryConfig = MemoryConfig()
 
@@ -178,39 +187,39 @@ class FusionConfig(StrictModel):
         return self
 
 
-class EncodersConfig(StrictModel):
-    """What all sensor encoders share."""
+class EncodersConfig(Settings):
+    """Settings of all sensor encoders."""
 
     backend: Literal["auto", "onnxruntime", "tensorrt"] = "auto"
-    """what runs the models; auto = the fastest that works here"""
+    """inference backend; auto = the fastest one available"""
     precision: str | None = None
     """e.g. fp32, fp16, int8; null = the bundle's default for each encoder"""
     threads: Count = 1
-    """inference threads per encoder; 1 lets six of them share two cores"""
+    """inference threads per encoder; with 1, six encoders share two cores"""
     provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
-    """what ONNX Runtime runs on; auto = CUDA where it has that, else the CPU"""
+    """execution provider of ONNX Runtime; auto = CUDA if available, else the CPU"""
     build: Literal["background", "never"] = "background"
-    """when TensorRT lacks the plan of a model: build it while ONNX Runtime works, or do without"""
+    """if a TensorRT plan is missing: build it in the background while ONNX Runtime runs, or never"""
     workspace_mb: Count = 512
-    """memory that a TensorRT kernel may use beside its tensors; less for small boards"""
+    """workspace limit of a TensorRT kernel, in MiB; lower it on small boards"""
     dla_core: Annotated[int, Field(ge=0)] | None = None
-    """deep learning accelerator of an Orin to use, with the GPU for what it cannot do; fp16 only"""
+    """DLA core of an Orin, with GPU fallback; fp16 only; null = GPU only"""
     max_stamp_skew_s: Positive = 10.0
-    """stamps further than this from now come from a wrong clock: such samples are stamped on receipt"""
+    """samples whose stamps differ from the current time by more than this get the time of receipt instead"""
 
     @property
     def engine(self) -> dict[str, Any]:
-        """What runs the models, as keywords of `SensorEncoder.open`."""
+        """The part about inference, as keywords of `EngineOptions`."""
         return self.model_dump(include=EncodersConfig.model_fields.keys() - {"max_stamp_skew_s"})
 
 
 class RobotConfig(StrictModel):
-    """A robot: its bundle, its sensors, its fusion."""
+    """A robot: its bundle, its sensors, and the settings of encoders and fusion."""
 
     bundle: str = "digits"
-    """name of an installed bundle, or the path of its folder (from this file's folder, if relative)"""
+    """name of an installed bundle, or the path of its folder, relative to the folder of this file"""
     namespace: Annotated[str, AfterValidator(_namespace)] = ""
-    """ROS namespace of everything, without slashes around it"""
+    """ROS namespace of all nodes and relative topics, without leading or trailing slashes"""
     fusion: FusionConfig = FusionConfig()
     encoders: EncodersConfig = EncodersConfig()
     sensors: dict[SensorName, SensorConfig] = Field(default_factory=dict)
@@ -229,11 +238,11 @@ def load_robot(path: str | Path) -> RobotConfig:
 
 
 def check_modalities(robot: RobotConfig, available: Collection[Modality], bundle: str) -> None:
-    """Refuse sensors that the bundle has no encoder for.
+    """Check that the bundle has an encoder for each sensor.
 
     Args:
         available: modalities of the bundle.
-        bundle: its name, for the message.
+        bundle: its name, for the error message.
 
     Raises:
         ConfigError: names the sensor and the nearest modality.

@@ -1,6 +1,7 @@
-"""The settings of one process: the part of a robot file that its encoder or its fusion needs.
+"""The settings of one process: the part of a robot file that an encoder or fusion needs.
 
-Under ROS 2 each field is a parameter of the node, with the text below it as the parameter's description.
+Both transports use them. Under ROS 2 each field is a parameter of the node, and the docstring below the field
+is the parameter's description.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class FusionSettings(FusionConfig):
 
     @classmethod
     def of(cls, robot: RobotConfig) -> FusionSettings:
-        """The fusion settings of a robot file."""
+        """The settings in a robot file."""
         return cls.model_validate({"bundle": robot.bundle, **robot.fusion.model_dump()})
 
 
@@ -40,15 +41,15 @@ class EncoderSettings(SensorInput, EncodersConfig):
     bundle: str = "digits"
     """name of an installed bundle, or the path of its folder"""
     sensor: SensorName
-    """its name, of lower-case letters, digits and '_'; it publishes omnibind/<sensor>/embedding"""
+    """name of lower-case letters, digits and '_'; embeddings are published on omnibind/<sensor>/embedding"""
     driver_timeout_s: PositiveOrEndless | None = None
-    """a driver silent for this long is gone, .inf = never; null = as the modality needs: 0.5, text .inf"""
+    """a driver silent for this long counts as gone; .inf = never; null = 0.5 s, or .inf for text"""
     driver_periods: Annotated[float, Field(ge=1)] = 3.0
-    """a slow driver is there for this many of its measured periods"""
+    """a slow driver may be silent for this many of its measured periods"""
 
     @classmethod
     def of(cls, robot: RobotConfig, sensor: str) -> EncoderSettings:
-        """The settings of one sensor of a robot file."""
+        """The settings of a sensor in a robot file."""
         device, freshness = robot.sensors[sensor], robot.fusion.freshness
         return cls.model_validate(
             {
@@ -62,7 +63,7 @@ class EncoderSettings(SensorInput, EncodersConfig):
         )
 
     def effective_driver_timeout_s(self) -> float:
-        """How long a driver may be silent; the default of the modality if it is not given."""
+        """How long a driver may be silent, s; the modality's default if `driver_timeout_s` is null."""
         if self.driver_timeout_s is None:
             return _driver_timeout_s(self.modality, Freshness())
         return self.driver_timeout_s

@@ -1,10 +1,10 @@
-"""YAML that answers a mistake with one line: file, line, key, what is wrong, and the nearest valid name.
+"""Strict YAML: a mistake is reported in one line with file, line, key, problem and the nearest valid name.
 
     robot.yaml, line 12: sensors.microphone.modalty: unknown key; did you mean 'modality'?
 
-Files are read by the YAML 1.2 core schema: `1e-3` is a number, `on`, `no` and `2025-01-31` are plain text
-(PyYAML's own schema is that of YAML 1.1, where they are a text, two booleans and a date). Keys given twice
-are refused. Values are then validated strictly by a pydantic model: a text never passes for a number.
+Files follow the YAML 1.2 core schema: `1e-3` is a number, `on`, `no` and `2025-01-31` are strings (in
+PyYAML's own schema, YAML 1.1, they are a string, two booleans and a date). Duplicate keys are refused. A
+pydantic model then validates the values strictly: a string is not accepted as a number.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KeyPath = tuple[str, ...]
 
 
 class StrictModel(BaseModel):
-    """Base of everything read from YAML: frozen, no unknown keys, no silent conversions, no NaN."""
+    """Base of all models read from YAML: frozen, no unknown keys, no implicit conversions, no NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -61,7 +61,7 @@ def read_yaml(path: str | Path) -> Document:
 
 
 def parse_yaml(text: str, path: Path) -> Document:
-    """Text as if read from a file at `path`.
+    """Parse text as if it were the content of the file `path`.
 
     Raises:
         ConfigError: YAML syntax, or a key given twice.
@@ -86,7 +86,7 @@ def parse_yaml(text: str, path: Path) -> Document:
 
 
 def dump_yaml(data: Any) -> str:
-    """YAML text that `read_yaml` reads back as the same values, keys in their given order."""
+    """YAML text that `read_yaml` reads back as the same values; the order of keys is kept."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=110)
 
 
@@ -99,19 +99,19 @@ class Document:
     lines: dict[KeyPath, int]
 
     def error(self, key_path: KeyPath, problem: str) -> ConfigError:
-        """The error of one key, located as exactly as the file allows."""
+        """An error about one key, with its line in the file."""
         subject = f"{'.'.join(key_path)}: " if key_path else ""
         one_line = " ".join(f"{subject}{problem}".split())
         return ConfigError(f"{self.path}, line {self.line(key_path)}: {one_line}")
 
     def line(self, key_path: KeyPath) -> int:
-        """Line of a key, or of the innermost mapping that it should be in."""
+        """Line of a key, or of the innermost existing mapping around it."""
         while key_path and key_path not in self.lines:
             key_path = key_path[:-1]
         return self.lines.get(key_path, 1)
 
     def validate(self, model: type[M]) -> M:
-        """The values as a `model`; one mistake is reported, further ones are counted.
+        """The values as a `model`; the first mistake is reported, further ones are counted.
 
         Raises:
             ConfigError: one line that names file, line and key.
@@ -120,7 +120,7 @@ class Document:
             return model.model_validate(self.data)
         except ValidationError as error:
             mistakes = [_Mistake(details, model) for details in error.errors(include_url=False)]
-        # An unknown key explains the missing one beside it, so what is missing is told last.
+        # A missing key is often the misspelt key beside it, so missing keys are reported last.
         first = min(mistakes, key=lambda mistake: (mistake.is_missing, self.line(mistake.key_path)))
         others = len(mistakes) - 1
         count = f" (and {others} more mistake{'s' if others > 1 else ''})" if others else ""
@@ -128,7 +128,7 @@ class Document:
 
 
 class _Mistake:
-    """One pydantic error in our words."""
+    """One pydantic error as key path and problem."""
 
     def __init__(self, details: Any, model: type[BaseModel]) -> None:
         location = tuple(piece for piece in details["loc"] if piece != "[key]")
@@ -139,7 +139,7 @@ class _Mistake:
         self.problem = self._problem(details, wanted, around)
 
     def _find_tag(self, details: Any) -> None:
-        """Point at the key that chooses among several kinds, or at what was probably meant to be it."""
+        """Locate the error at the discriminator of a tagged union, or at its probable misspelling."""
         tag = details["ctx"]["discriminator"].strip("'")
         slips = difflib.get_close_matches(tag, [str(key) for key in details["input"]], n=1)
         if slips and details["type"] == "union_tag_not_found":
@@ -174,13 +174,13 @@ def _shown(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value is None else repr(value)
+    return "null" if value is None else repr(value)
 
 
 def _resolve(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[KeyPath, Any, Any]:
-    """A pydantic location as the path of keys in the file, the type wanted there, and the one around it.
+    """A pydantic location as the path of keys in the file, the type expected there, and the type around it.
 
-    Where a key chooses among several models, pydantic puts its value into the location; the file does not.
+    Pydantic's location contains the tag of a tagged union; the file's key path does not.
     """
     keys: list[str] = []
     wanted: Any = model
@@ -201,7 +201,7 @@ def _resolve(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[K
 
 
 def _bare(annotation: Any) -> Any:
-    """A type without Annotated and Optional around it; a union of several models stays one."""
+    """A type without Annotated and Optional around it; a union of several models is kept."""
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -211,7 +211,7 @@ def _bare(annotation: Any) -> Any:
 
 
 def _tags(annotation: Any) -> dict[str, type[BaseModel]]:
-    """The models of a union by the value of the key that chooses among them."""
+    """The models of a tagged union, by tag."""
     if get_origin(annotation) not in (Union, UnionType):
         return {}
     return {
@@ -229,7 +229,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    """The types of a model's keys, by the name that the file uses."""
+    """The types of a model's keys, by their names in the file."""
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
@@ -242,7 +242,7 @@ def _choices(annotation: Any) -> list[str]:
 
 
 def _line_of_each_key(root: yaml.Node | None, path: Path) -> dict[KeyPath, int]:
-    """Line (from 1) of each key and list item, by key path."""
+    """Line number, from 1, of each key and list item, by key path."""
     lines: dict[KeyPath, int] = {}
     visited: set[int] = set()
     pending: list[tuple[KeyPath, yaml.Node]] = [((), root)] if root is not None else []
@@ -278,7 +278,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes exactly what `_Loader` would otherwise not read back as text."""
+    """Quotes exactly the strings that `_Loader` would otherwise not read back as strings."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
 
@@ -290,8 +290,8 @@ _FLOAT = (
     r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
-# YAML 1.2.2, section 10.3.2, with `<<` of YAML 1.1. A number with a leading zero, octal in one and decimal
-# in the other, is text.
+# YAML 1.2.2, section 10.3.2, with `<<` of YAML 1.1. A number with a leading zero is octal in one version and
+# decimal in the other; here it is a string.
 _CORE_SCHEMA = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),

@@ -1,9 +1,9 @@
-"""An encoder starts at once on ONNX Runtime and goes on with TensorRT when its plan is built.
+"""An encoder starts at once on ONNX Runtime and switches to TensorRT when its plan is built.
 
     thread of the upgrade:  worker process builds the plan -> load it -> warm it up -> ready
     thread of the encoder:  between two samples: take() -> use the new engine, close the old one
 
-A build that fails leaves the encoder as it is; it is not tried again before the next start.
+If the build fails, the encoder stays on ONNX Runtime until its next start.
 """
 
 from __future__ import annotations
@@ -12,31 +12,28 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.engines.engine import Engine
+from omnibind_ros.engines.engine import Engine, EngineOptions
 from omnibind_ros.engines.tensorrt.build import BuildProgress
-from omnibind_ros.engines.tensorrt.plan import PlanMissing, PlanOptions
+from omnibind_ros.engines.tensorrt.plan import PlanMissing
 from omnibind_ros.engines.tensorrt.plan_build import PlanBuild
 from omnibind_ros.errors import BackendError
 from omnibind_ros.types import Modality
 
 log = logging.getLogger(__name__)
 
-Build = Literal["background", "never"]
-
 _LOGGED_STEP = 10
 """percent"""
 
 
 class EngineUpgrade:
-    """A faster engine in the making.
+    """Builds the plan of a faster engine, and loads the engine.
 
     Args:
-        name: of the encoder, for the log.
-        start: begins to build the plan.
-        load: opens the engine once the plan is there.
+        name: name of the encoder in the log.
+        start: starts to build the plan.
+        load: loads the engine from the plan.
     """
 
     def __init__(self, name: str, start: Callable[[], PlanBuild], load: Callable[[], Engine]) -> None:
@@ -52,12 +49,12 @@ class EngineUpgrade:
 
     @property
     def status(self) -> str:
-        """How it stands, for diagnostics: `building: 43 % (...), 35 s`, `built` or `failed: why`."""
+        """Status for diagnostics: `building: 43 % (...), 35 s`, `built` or `failed: reason`."""
         build = self._build
         return self._outcome or f"building: {build.status if build else 'starting'}"
 
     def take(self) -> Engine | None:
-        """The new engine, warmed up, once; None before and after. Never waits for the build."""
+        """The new engine, warmed up, once; None before and after. Never blocks."""
         if self._engine is None:
             return None
         with self._lock:
@@ -65,7 +62,7 @@ class EngineUpgrade:
         return engine
 
     def close(self) -> None:
-        """End the build; an engine that nobody took is closed. Idempotent."""
+        """End the build; close the engine if it was not taken. Idempotent."""
         with self._lock:
             self._closed = True
             build = self._build
@@ -85,7 +82,7 @@ class EngineUpgrade:
             self._build.wait(self._log_progress)
             engine = self._load()
             engine.warm_up()
-        except Exception as error:  # a fault here must not be silent, nor stop an encoder that works
+        except Exception as error:  # must be reported, and must not stop the running encoder
             outcome = f"failed: {error if isinstance(error, BackendError) else repr(error)}"
             if not self._closed:
                 log.warning("%s stays on ONNX Runtime: %s", self._name, outcome)
@@ -103,42 +100,28 @@ class EngineUpgrade:
 
 
 def open_encoder_engine(
-    bundle: Bundle,
-    modality: Modality,
-    *,
-    precision: str | None = None,
-    backend: str = "auto",
-    threads: int = 1,
-    provider: str = "auto",
-    plan: PlanOptions | None = None,
-    build: Build = "never",
+    bundle: Bundle, modality: Modality, options: EngineOptions
 ) -> tuple[Engine, EngineUpgrade | None]:
-    """The engine to start with, and a faster one in the making if TensorRT only lacks the plan.
-
-    Args:
-        build: `background`: build a missing plan meanwhile; `never`: do without it (`auto`) or refuse
-            (`tensorrt`).
+    """The engine to start with, and an upgrade if TensorRT only lacks the plan and `build` allows it.
 
     Raises:
         OmniBindError: as `Bundle.load_encoder`.
     """
 
     def load(backend: str) -> Engine:
-        return bundle.load_encoder(
-            modality, precision=precision, backend=backend, threads=threads, provider=provider, plan=plan
-        )
+        return bundle.load_encoder(modality, replace(options, backend=backend))
 
-    if build == "background" and backend in ("auto", "tensorrt"):
+    if options.build == "background" and options.backend in ("auto", "tensorrt"):
         try:
             return load("tensorrt"), None
         except PlanMissing as missing:
             log.info("%s starts on ONNX Runtime: %s", modality, missing)
-            model = bundle.encoder_model(modality, precision, "tensorrt")
-            options = replace(plan or PlanOptions(), precision=model.precision)
+            model = bundle.encoder_model(modality, options.precision, "tensorrt")
+            plan = replace(options, precision=model.precision).plan
             engine = load("onnxruntime")
-            start = lambda: PlanBuild(model.path, options)  # noqa: E731
+            start = lambda: PlanBuild(model.path, plan)  # noqa: E731
             return engine, EngineUpgrade(modality, start, lambda: load("tensorrt"))
         except BackendError:
-            if backend == "tensorrt":
+            if options.backend == "tensorrt":
                 raise
-    return load(backend), None
+    return load(options.backend), None

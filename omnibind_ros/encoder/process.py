@@ -24,11 +24,12 @@ from omnibind_ros.encoder.intake import NEWEST_ONLY, Intake, Limits
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.encoder.status import EncoderStatus
 from omnibind_ros.encoder.worker import EncoderWorker
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.messages.diagnostics import Level, Report, sensor_report
 from omnibind_ros.messages.embedding_cloud import encode_embedding, encode_goodbye
-from omnibind_ros.messages.input_types import INPUT_TYPES
 from omnibind_ros.messages.topics import embedding_topic
+from omnibind_ros.modalities.registry import definition
 from omnibind_ros.names import nearest
 from omnibind_ros.transport.protocol import Publisher, Transport
 from omnibind_ros.transport.qos import EMBEDDING
@@ -211,14 +212,14 @@ def _open_encoder(settings: EncoderSettings) -> SensorEncoder:
         settings.sensor,
         settings.modality,
         options=settings.options,
-        **settings.engine,
+        engine=EngineOptions(**settings.engine),
         frame_id=settings.frame_id,
         max_stamp_skew_s=settings.max_stamp_skew_s,
     )
 
 
 def _accepted_types(settings: EncoderSettings, encoder: SensorEncoder) -> tuple[str, ...]:
-    readable = INPUT_TYPES[encoder.adaptor.modality]
+    readable = definition(encoder.adaptor.modality).reads
     if settings.message_type == "auto":
         return readable
     if settings.message_type not in readable:

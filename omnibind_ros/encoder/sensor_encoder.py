@@ -9,11 +9,11 @@ from time import perf_counter
 from typing import Any
 
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.encoder.engine_upgrade import Build, EngineUpgrade, open_encoder_engine
-from omnibind_ros.engines.engine import Engine
-from omnibind_ros.engines.tensorrt.plan import PlanOptions
+from omnibind_ros.encoder.engine_upgrade import EngineUpgrade, open_encoder_engine
+from omnibind_ros.engines.engine import DEFAULT_OPTIONS, Engine, EngineOptions
 from omnibind_ros.errors import BadMessage, BundleError
-from omnibind_ros.modalities.preprocessor import Preprocessor, Sample, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor, Sample
+from omnibind_ros.modalities.registry import make_preprocessor
 from omnibind_ros.names import check_sensor_name
 from omnibind_ros.types import Embedding, Modality
 
@@ -32,8 +32,10 @@ class EncoderCounters:
         empty, empty_reason: samples of quality 0, and what the last one lacked.
         rejected, rejected_reason: messages that could not be decoded, and why the last one.
         skipped: complete samples that were not encoded because a newer one was there already.
-        gaps: messages lost before they could be decoded.
+        gaps: messages lost before they could be decoded, and those that the messages themselves reveal as
+            lost (by their sequence numbers).
         stamp_offset_s: how far the driver's clock is off if its stamps are not used, else None.
+        stamp_fault: why a stream is timed by receipt instead of by its stamps; empty if it is not.
         decode_ms, encode_ms: running means of one message's decoding and preprocessing, and of one inference.
     """
 
@@ -46,6 +48,7 @@ class EncoderCounters:
     skipped: int = 0
     gaps: int = 0
     stamp_offset_s: float | None = None
+    stamp_fault: str = ""
     decode_ms: float = 0.0
     encode_ms: float = 0.0
 
@@ -105,45 +108,28 @@ class SensorEncoder:
         modality: Modality,
         *,
         options: Mapping[str, Any] | None = None,
-        precision: str | None = None,
-        backend: str = "auto",
-        threads: int = 1,
-        provider: str = "auto",
-        workspace_mb: int = PlanOptions.workspace_mb,
-        dla_core: int | None = None,
-        build: Build = "never",
+        engine: EngineOptions = DEFAULT_OPTIONS,
         frame_id: str | None = None,
         max_stamp_skew_s: float = 10.0,
     ) -> SensorEncoder:
-        """Make adaptor and engine as the bundle says.
+        """Open the preprocessor and the engine that the bundle defines.
 
         Args:
-            options: how this device encodes its messages; see the modality's adaptor.
-            threads, provider: see `EngineOptions`.
-            workspace_mb, dla_core: see `PlanOptions`.
-            build: `background` starts on ONNX Runtime while a missing TensorRT plan is built.
+            options: the encoding of this device's messages; see the modality's preprocessor.
+            engine: how the model is run.
 
         Raises:
-            OmniBindError: whatever is wrong with bundle, options or backend.
+            OmniBindError: the bundle, the options or the backend cannot be used.
         """
-        preprocessing = dict(bundle.encoder_model(modality, precision).preprocessing)
+        preprocessing = dict(bundle.encoder_model(modality, engine.precision).preprocessing)
         adaptor = make_preprocessor(modality, preprocessing, **(options or {}))
-        engine, upgrade = open_encoder_engine(
-            bundle,
-            modality,
-            precision=precision,
-            backend=backend,
-            threads=threads,
-            provider=provider,
-            plan=PlanOptions(workspace_mb=workspace_mb, dla_core=dla_core),
-            build=build,
-        )
+        opened, upgrade = open_encoder_engine(bundle, modality, engine)
         return cls(
             bundle,
             sensor,
             modality,
             adaptor=adaptor,
-            engine=engine,
+            engine=opened,
             upgrade=upgrade,
             frame_id=frame_id,
             max_stamp_skew_s=max_stamp_skew_s,
@@ -168,12 +154,15 @@ class SensorEncoder:
         Raises:
             BadMessage: it could not be decoded; already counted.
         """
-        begun = perf_counter()
+        begun, lost = perf_counter(), self.adaptor.lost_messages
         try:
-            samples = self.adaptor.feed(message)
+            samples = self.adaptor.feed(message, now)
         except BadMessage as error:
             self.reject(str(error))
             raise
+        finally:
+            self.counters.gaps += self.adaptor.lost_messages - lost
+            self.counters.stamp_fault = self.adaptor.stamp_fault
         self.counters.decode_ms = _running_mean(self.counters.decode_ms, begun, self.counters.messages)
         self.counters.messages += 1
         return [self._stamped(sample, now) for sample in samples]

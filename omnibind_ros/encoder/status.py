@@ -65,6 +65,7 @@ class EncoderStatus:
             "lost_in_gaps": counters.gaps,
             "failures": worker.failures,
             "stamp_offset_s": counters.stamp_offset_s or 0.0,
+            **({"stamp_fault": counters.stamp_fault} if counters.stamp_fault else {}),
         }
 
     def _judge(self, driver_present: bool, problem: str) -> tuple[SensorState, str]:

@@ -163,6 +163,8 @@ class EncoderWorker:
             self._count_failure(error)
             self.encoder.restart()
             return []
+        if fault := self.encoder.counters.stamp_fault:
+            self._log.warning("stamps", f"{self.encoder.sensor}: {fault}")
         offset = self.encoder.counters.stamp_offset_s
         if offset is not None:
             self._log.warning(

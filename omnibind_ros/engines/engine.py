@@ -1,21 +1,20 @@
-"""An engine runs one model. Backends differ in speed, never in what they compute.
+"""An engine runs one model. Backends differ in speed, not in results.
 
-    onnxruntime   everywhere: on the CPU, or through CUDA where ONNX Runtime has it
-    tensorrt      on an NVIDIA GPU, from a plan that was built on that very GPU
-    auto          tensorrt if it is there and so is the plan, else onnxruntime; the log says why
+    onnxruntime   everywhere: on the CPU, or through CUDA if ONNX Runtime was built with it
+    tensorrt      on an NVIDIA GPU, from a plan that was built on the same GPU
+    auto          tensorrt if it and the plan are available, else onnxruntime; the log has the reason
 
-A backend is a module with
-`open_engine(onnx_path: Path, options: EngineOptions) -> Engine`; nothing else knows it.
+A backend is a module with a function `open_engine(onnx_path: Path, options: EngineOptions) -> Engine`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from omnibind_ros.errors import BackendError, ConfigError
 from omnibind_ros.names import nearest
 
 BACKENDS = ("tensorrt", "onnxruntime")
-"""In the order in which `auto` tries them."""
+"""In the order of preference of `auto`."""
 
 _MODULES = {
     "tensorrt": "omnibind_ros.engines.tensorrt.engine",
@@ -77,26 +76,42 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Options of the backends.
+    """How a model is run.
 
     Attributes:
+        backend: `onnxruntime`, `tensorrt`, or `auto`: the first of `BACKENDS` that works here.
+        precision: which of a bundle's models, e.g. `fp16`; None = the bundle's default for the backend.
         threads: CPU threads of one inference.
-        provider: what ONNX Runtime runs on: `cpu`, `cuda`, `tensorrt`, or `auto`: CUDA where it has that,
+        provider: execution provider of ONNX Runtime: `cpu`, `cuda`, `tensorrt`, or `auto`: CUDA if available,
             else the CPU.
-        plan: how TensorRT's plan is built.
+        build: if a TensorRT plan is missing, an encoder starts on ONNX Runtime and builds the plan in the
+            `background`; or `never`.
+        workspace_mb, dla_core: see `PlanOptions`.
     """
 
+    backend: str = "auto"
+    precision: str | None = None
     threads: int = 1
     provider: str = "auto"
-    plan: PlanOptions = field(default_factory=PlanOptions)
+    build: Literal["background", "never"] = "never"
+    workspace_mb: int = PlanOptions.workspace_mb
+    dla_core: int | None = None
+
+    @property
+    def plan(self) -> PlanOptions:
+        """How TensorRT builds its plan."""
+        return PlanOptions(self.precision or PlanOptions.precision, self.workspace_mb, self.dla_core)
+
+
+DEFAULT_OPTIONS = EngineOptions()
 
 
 class Engine(Protocol):
-    """A loaded model with pre-allocated buffers. One thread at a time may use it."""
+    """A loaded model with pre-allocated buffers. Only one thread at a time may use it."""
 
     @property
     def backend(self) -> str:
-        """What runs it, for logs and diagnostics, e.g. `onnxruntime 1.20 CPU, 1 thread`."""
+        """Name for logs and diagnostics, e.g. `onnxruntime 1.20 CPU, 1 thread`."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]: ...
@@ -112,47 +127,40 @@ class Engine(Protocol):
                 the call only.
 
         Returns:
-            The outputs by name, in buffers that the next `run` overwrites: copy what you keep.
+            The outputs by name, in buffers that the next `run` overwrites.
 
         Raises:
-            BackendError: missing, unknown or ill-formed input, or the backend failed.
+            BackendError: an input is missing, unknown or malformed, or the backend failed.
         """
 
     def warm_up(self) -> None:
         """Run once on zeros, with dynamic axes of length 1, so that the first sample is not the slow one."""
 
     def close(self) -> None:
-        """Free the model; the engine cannot be used any more."""
+        """Free the model; the engine cannot be used afterwards."""
 
 
 def load_engine(
-    onnx_path: str | Path | Callable[[str], Path],
-    *,
-    backend: str = "auto",
-    threads: int = 1,
-    provider: str = "auto",
-    plan: PlanOptions | None = None,
+    onnx_path: str | Path | Callable[[str], Path], options: EngineOptions = DEFAULT_OPTIONS
 ) -> Engine:
     """Load an ONNX model.
 
     Args:
-        onnx_path: of the model; or which file a backend is to run, where that differs.
-        backend: `onnxruntime`, `tensorrt`, or `auto`: the first of `BACKENDS` that works here.
-        threads, provider, plan: see `EngineOptions`.
+        onnx_path: the model, or a function from the backend to its model.
 
     Raises:
         ConfigError: unknown backend; names the nearest.
-        PlanMissing: `tensorrt` is there, but has no plan of this model yet.
-        BackendError: the backend is not there or cannot load the model.
+        PlanMissing: `tensorrt` is available, but there is no plan of this model yet.
+        BackendError: the backend is not available or cannot load the model.
     """
     path_for = onnx_path if callable(onnx_path) else lambda backend: Path(onnx_path)
-    options = EngineOptions(threads, provider, plan or PlanOptions())
+    backend = options.backend
     if backend == "auto":
         return _first_that_works(path_for, options)
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend {backend!r}{nearest(backend, ('auto', *BACKENDS))}")
     engine = _open(backend, path_for(backend), options)
-    log.info("%s runs on %s, as asked for", path_for(backend).name, engine.backend)
+    log.info("%s runs on %s, as configured", path_for(backend).name, engine.backend)
     return engine
 
 
@@ -160,7 +168,7 @@ def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any
     """Check the inputs of a model; every backend calls this.
 
     Raises:
-        BackendError: names the input, what it needs and what it got.
+        BackendError: names the input, the expected and the actual shape and dtype.
     """
     for spec in specs:
         array = inputs.get(spec.name)

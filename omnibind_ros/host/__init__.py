@@ -1,1 +1,1 @@
-"""What runs on a host: recordings, training, evaluation, export. Torch is imported here and nowhere else."""
+"""Host only: data, models, training, evaluation, export, benchmarks, reports. Only here is torch imported."""

@@ -1,7 +1,7 @@
-"""Where in a stream is the newest thing that was said or drawn? (Endpoint detection.)
+"""Finds the newest segment of a stream: activity with a pause before and after it (endpoint detection).
 
-A window cut out blindly tears words and strokes apart. Streams of gestures (a spoken word, a traced digit)
-are therefore cut where nothing happens: a gesture is activity with a pause before and after it.
+A window cut out at fixed times splits words and strokes. Streams of single words or strokes are therefore cut
+at their pauses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 class Segment:
     """Activity from frame `start` up to, not including, `end`.
 
-    `begun` and `ended` tell whether the pause before and after it was seen; without it the gesture may
+    `begun` and `ended`: whether the pause before and after it is in the window; without it the segment may
     have been cut by the window.
     """
 
@@ -27,11 +27,11 @@ class Segment:
 
 
 def newest_segment(active: NDArray[np.bool_], pause: int) -> Segment | None:
-    """The newest complete gesture in a window, else the newest incomplete one, else None.
+    """The newest complete segment in a window, else the newest incomplete one, else None.
 
     Args:
-        active: bool [T], whether something happens in a frame.
-        pause: frames of inactivity that part two gestures.
+        active: bool [T], whether a frame has activity.
+        pause: frames of inactivity that separate two segments.
     """
     frames = np.flatnonzero(active)
     if not len(frames):
@@ -44,5 +44,5 @@ def newest_segment(active: NDArray[np.bool_], pause: int) -> Segment | None:
         Segment(start, end, number > 0 or start >= pause, number < newest or len(active) - end >= pause)
         for number, (start, end) in enumerate(zip(starts, ends, strict=True))
     ]
-    complete = [gesture for gesture in found if gesture.begun and gesture.ended]
+    complete = [segment for segment in found if segment.begun and segment.ended]
     return complete[-1] if complete else found[-1]

@@ -1,4 +1,4 @@
-"""What streams of gestures have in common: of a window, the newest complete gesture becomes the sample."""
+"""Streams of words or strokes: the newest complete segment of a window becomes the sample."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from omnibind_ros.modalities.preprocessor import Check, Preprocessor, Sample
 from omnibind_ros.modalities.segment import Segment
 
 _WITHOUT_PAUSES = 0.5
-"""Best quality of activity that fills the window: it may be several gestures, or a part of one."""
+"""Best quality of activity that fills the window: it may be several segments, or a part of one."""
 
 
 class SegmentPreprocessor(Preprocessor):
@@ -26,16 +26,16 @@ class SegmentPreprocessor(Preprocessor):
     no_pauses: ClassVar[str]
 
     def cut_out(
-        self, window: NDArray[Any], gesture: Segment | None, stamp: int, frame_id: str
+        self, window: NDArray[Any], segment: Segment | None, stamp: int, frame_id: str
     ) -> list[Sample]:
-        """The sample of `gesture` in `window`; none while one is still going on or only its end was seen."""
-        if gesture is None:
+        """The sample of `segment` in `window`; none if only its beginning or its end is in the window."""
+        if segment is None:
             return [Sample(self.nothing, stamp, frame_id, 0.0, self.nothing_happens)]
-        if gesture.begun != gesture.ended:
+        if segment.begun != segment.ended:
             return []
-        raw = window[gesture.start : gesture.end]
+        raw = window[segment.start : segment.end]
         verdict = self.check(raw)
-        if not gesture.begun:
+        if not segment.begun:
             verdict = Check(min(verdict.quality, _WITHOUT_PAUSES), verdict.reason or self.no_pauses)
-        span_s = (len(window) - gesture.start) / self.format.rate
+        span_s = (len(window) - segment.start) / self.format.rate
         return [Sample(self.prepare(raw), stamp, frame_id, verdict.quality, verdict.reason, span_s)]

@@ -1,1 +1,1 @@
-"""What both shells run, and how they run it: encoder, fusion and player without any middleware, processes."""
+"""Child processes, their supervisor, signals, and rate-limited logging."""

@@ -1,4 +1,4 @@
-"""A child process: its output line by line, its end, and no way for it to outlive us."""
+"""Child processes: their command lines, output, end, and that they never outlive this process."""
 
 from __future__ import annotations
 
@@ -13,29 +13,42 @@ from pathlib import Path
 from typing import Protocol
 
 GRACE_S = 3.0
-"""How long a process may take to end after SIGTERM before it is killed."""
+"""Time that a process has to end after SIGTERM before it is killed."""
 
 _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
-# `-m` would search the current folder first, and import a stray typer.py or a checkout called omnibind_ros.
-# The package is looked for where ours is, and everything else as ever, but never in the current folder.
-_RUN_MAIN = (
-    f"import sys; sys.path = [{str(Path(__file__).parents[2])!r}, *filter(None, sys.path)]; "
-    "import omnibind_ros; del sys.path[0]; from {module} import main; main()"
-)
+# `python -m` and `python -c` search the current folder first, and would import a stray typer.py or a checkout
+# called omnibind_ros from it. A child searches where this process would, without the current folder.
+_NOT_FROM_HERE = "import sys; sys.path = [*filter(None, sys.path)]; "
+_IMPORT_US = f"sys.path.insert(0, {str(Path(__file__).parents[2])!r}); import omnibind_ros; del sys.path[0]; "
 
 OnLine = Callable[[str, str], None]
-"""Called with a line of output: the child's name and the line without its end. On a thread of the child's."""
+"""Called with the child's name and a line of its output, without the line's end, on a thread of the child."""
 
 
 def omnibind(*arguments: object) -> tuple[str, ...]:
-    """The command line of an `omnibind` command of this very package, run by this Python, in any folder."""
+    """The command line of an `omnibind` command of this very package, for any current folder."""
     return run_main("omnibind_ros.cli.main", *arguments)
 
 
 def run_main(module: str, *arguments: object) -> tuple[str, ...]:
-    """The command line of `module`'s `main()`, likewise."""
-    return (sys.executable, "-c", _RUN_MAIN.replace("{module}", module), *map(str, arguments))
+    """The command line that calls `main()` of a module of this very package, for any current folder."""
+    return run_code(f"{_IMPORT_US}from {module} import main; sys.exit(main())", *arguments)
+
+
+def run_code(code: str, *arguments: object) -> tuple[str, ...]:
+    """The command line that runs Python code, which imports nothing from the current folder."""
+    return (sys.executable, "-c", _NOT_FROM_HERE + code, *map(str, arguments))
+
+
+def bound_to_us(command: Sequence[str]) -> list[str]:
+    """The command line of the same process, which the kernel kills when the thread that starts it ends.
+
+    Only on Linux; unchanged elsewhere.
+    """
+    if sys.platform != "linux":
+        return list(command)
+    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]
 
 
 class Process(Protocol):
@@ -58,7 +71,7 @@ Spawn = Callable[[Sequence[str], Mapping[str, str], int], Process]
 def execute(command: Sequence[str], environment: Mapping[str, str], output: int) -> Process:
     """Start program and arguments.
 
-    On Linux the kernel kills it when the thread that made it ends, however that happens.
+    On Linux the kernel kills it when the thread that started it ends, for whatever reason.
 
     Raises:
         OSError: there is no such program, or no process can be started.
@@ -78,7 +91,7 @@ class Child:
     """A started process. Its stdout and stderr come as lines; Ctrl-C in our terminal does not reach it.
 
     Args:
-        name: what it is called in log lines.
+        name: its name in log lines.
         command: program and arguments, or what else `spawn` takes.
         on_line: called with every line of its output.
         on_end: called once when it has ended, after its last line.
@@ -129,11 +142,11 @@ class Child:
         self._process.send_signal(number)
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM)."""
+        """Send SIGTERM."""
         self.send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it (SIGKILL)."""
+        """Send SIGKILL."""
         self.send(signal.SIGKILL)
 
     def wait(self, timeout_s: float | None = None) -> int | None:
@@ -152,7 +165,7 @@ class Child:
 
 
 def stop_all(children: Iterable[Child], grace_s: float = GRACE_S) -> None:
-    """End processes together: SIGTERM to all, then SIGKILL to those that still run after `grace_s`."""
+    """End several processes: SIGTERM to all, then SIGKILL to those that still run after `grace_s`."""
     running = [child for child in children if child.runs]
     for child in running:
         child.terminate()
@@ -171,10 +184,3 @@ def ending(returncode: int) -> str:
         return f"killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"killed by signal {-returncode}"
-
-
-def bound_to_us(command: Sequence[str]) -> list[str]:
-    """The command of a process that the kernel ends with the thread that starts it; Linux only."""
-    if sys.platform != "linux":
-        return list(command)
-    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]

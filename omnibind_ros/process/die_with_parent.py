@@ -1,7 +1,7 @@
-"""`python -I -S die_with_parent.py PARENT_PID COMMAND...` becomes COMMAND, which dies with its parent.
+"""`python -I -S die_with_parent.py PARENT_PID COMMAND...` becomes COMMAND, which ends with its parent.
 
-Linux only (prctl(2), PR_SET_PDEATHSIG). The setting survives exec, and made in a process of its own it needs
-no code between fork and exec, which is not safe in a process with threads. The parent, to the kernel, is the
+Linux only (prctl(2), PR_SET_PDEATHSIG). The setting survives exec. It is made in a process of its own,
+because code between fork and exec is not safe in a process with threads. For the kernel the parent is the
 *thread* that started the child.
 """
 
@@ -17,6 +17,6 @@ PR_SET_PDEATHSIG = 1
 if __name__ == "__main__":
     parent, command = int(sys.argv[1]), sys.argv[2:]
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # A parent that ended before the call above sends no signal any more.
+    # No signal comes from a parent that ended before the call above.
     if os.getppid() == parent:
         os.execvp(command[0], command)

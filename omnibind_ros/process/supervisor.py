@@ -1,25 +1,27 @@
-"""The supervisor keeps a robot's processes running: what crashes is started again, ever more patiently.
+"""The supervisor keeps a robot's processes running.
 
     supervisor = Supervisor([Program("fusion", command), ...], on_line=print)
     supervisor.start()
     ...
     supervisor.stop()
 
-A program that ends with status 2 refused its configuration: it would do so again, and is left alone.
+A program that ends is restarted, with exponential back-off. A program that ends with status 2 refused its
+configuration: it is restarted when a file changes that it depends on.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+from omnibind_ros.errors import REFUSED
 from omnibind_ros.process.child import GRACE_S, Child, OnLine, Spawn, ending, execute, stop_all
-
-REFUSED = 2
-"""Exit status of a command that does not accept its configuration."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +29,22 @@ class Program:
     """A process to keep running.
 
     Attributes:
-        name: what it is called in log lines.
-        respawn: start it again when it ends.
-        respawn_delay_s: how long after that; doubled each time it ends again without having been healthy.
+        name: its name in log lines.
+        respawn: restart it when it ends.
+        respawn_delay_s: delay before a restart; doubled each time it ends before it ran for long enough.
+        depends_on: its configuration: files, and folders with all files below them.
     """
 
     name: str
     command: Sequence[str]
     respawn: bool = True
     respawn_delay_s: float = 1.0
+    depends_on: Sequence[Path] = ()
 
 
 @dataclass
 class Backoff:
-    """Exponential back-off: `first_s`, doubled up to `longest_s`, and forgiven after a healthy while."""
+    """Exponential back-off: `first_s`, doubled up to `longest_s`, reset after a run of `healthy_s`."""
 
     first_s: float
     longest_s: float = 30.0
@@ -48,7 +52,7 @@ class Backoff:
     _next_s: float = 0.0
 
     def delay_s(self, ran_s: float) -> float:
-        """How long to wait after a process that ran for `ran_s`."""
+        """Delay before the restart of a process that ran for `ran_s`."""
         if ran_s >= self.healthy_s or not self._next_s:
             self._next_s = self.first_s
         delay_s = min(self._next_s, max(self.first_s, self.longest_s))
@@ -60,11 +64,12 @@ class Supervisor:
     """Runs programs as child processes from `start` to `stop`, on a thread of its own.
 
     Args:
-        on_line: told of the programs' output, and of their ends and restarts, line by line.
-            Called on several threads; it should hand over and return.
+        on_line: called with each line of the programs' output, and with each end and restart. It is called on
+            several threads and should return at once.
         environment: variables to set for all programs.
-        healthy_s: a program that ran for so long has its back-off forgiven.
+        healthy_s: the back-off of a program is reset after it ran for this long.
         longest_s: the longest back-off.
+        poll_s: period of the checks whether the configuration of a refused program has changed.
         spawn: starts the programs' commands.
     """
 
@@ -76,6 +81,7 @@ class Supervisor:
         *,
         healthy_s: float = 10.0,
         longest_s: float = 30.0,
+        poll_s: float = 1.0,
         spawn: Spawn = execute,
     ) -> None:
         self._wake = threading.Event()
@@ -87,13 +93,14 @@ class Supervisor:
                 Backoff(program.respawn_delay_s, longest_s, healthy_s),
                 partial(Child, program.name, program.command, on_line, self._wake.set, environment, spawn),
                 on_line,
+                poll_s,
             )
             for program in programs
         ]
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Start all programs, and watch over them."""
+        """Start all programs and keep them running."""
         self._thread.start()
 
     def stop(self, grace_s: float = GRACE_S) -> None:
@@ -110,23 +117,17 @@ class Supervisor:
                 child.send(number)
 
     @property
-    def pids(self) -> dict[str, int]:
-        """Process ids of the programs that run now, by name."""
-        children = [kept.child for kept in self._kept]
-        return {child.name: child.pid for child in children if child is not None and child.runs}
-
-    @property
     def idle(self) -> bool:
-        """No program runs, and none will be started again."""
+        """No program runs, and none will be restarted."""
         return all(kept.given_up for kept in self._kept)
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """Names of the programs that did not accept their configuration."""
+        """Names of the programs that refused their configuration and do not run."""
         return tuple(kept.program.name for kept in self._kept if kept.refused)
 
     def _run(self) -> None:
-        # Children live as long as the thread that made them: all of them are made here.
+        # A child ends with the thread that started it: all of them are started here.
         while not self._stopping:
             self._wake.clear()
             now = time.monotonic()
@@ -141,17 +142,24 @@ class _Kept:
     """One program and its present process, if any."""
 
     def __init__(
-        self, program: Program, backoff: Backoff, spawn: Callable[[], Child], on_line: OnLine
+        self,
+        program: Program,
+        backoff: Backoff,
+        spawn: Callable[[], Child],
+        on_line: OnLine,
+        poll_s: float,
     ) -> None:
         self.program = program
         self.child: Child | None = None
         self.due_at: float | None = 0.0
-        """when to start it (steady clock, s); None while it runs or for ever"""
+        """time of the next start or check, s of the steady clock; None while it runs or for ever"""
         self.refused = False
         self._backoff = backoff
         self._on_line = on_line
         self._spawn = spawn
+        self._poll_s = poll_s
         self._started_at = 0.0
+        self._started_with = self._latest = frozenset[_FileState]()
 
     @property
     def given_up(self) -> bool:
@@ -161,10 +169,19 @@ class _Kept:
         if self.child is not None and not self.child.runs:
             self._note_end(self.child.returncode or 0, now)
         if self.due_at is not None and now >= self.due_at:
-            self._start(now)
+            if self.refused and not self._configuration_has_changed():
+                self.due_at = now + self._poll_s
+            else:
+                self._start(now)
+
+    def _configuration_has_changed(self) -> bool:
+        """It differs from that of the last start, and from nothing since the last check: it is complete."""
+        before, self._latest = self._latest, _state_of(self.program.depends_on)
+        return self._latest == before != self._started_with
 
     def _start(self, now: float) -> None:
-        self._started_at = now
+        self._started_at, self.refused = now, False
+        self._started_with = self._latest = _state_of(self.program.depends_on)
         try:
             self.child = self._spawn()
         except OSError as error:
@@ -174,19 +191,42 @@ class _Kept:
 
     def _note_end(self, returncode: int, now: float) -> None:
         self.refused = returncode == REFUSED
-        if self.refused:
-            self._say("refused its configuration (see above); it is not started again")
+        if self.refused and self.program.respawn and self.program.depends_on:
+            self.due_at = now + self._poll_s
+            files = " or ".join(map(str, self.program.depends_on))
+            self._log(f"refused its configuration (see above); it is restarted when {files} changes")
+        elif self.refused:
+            self._log("refused its configuration (see above); it is not restarted")
         elif self.program.respawn:
             self._plan_restart(ending(returncode), now)
         else:
-            self._say(f"{ending(returncode)}; it is not to be started again")
-        # Last: others may ask at any time whether we have given up, and then why.
+            self._log(f"{ending(returncode)}; it is not restarted")
+        # Last, because other threads may read `given_up` at any time.
         self.child = None
 
     def _plan_restart(self, what: str, now: float) -> None:
         delay_s = self._backoff.delay_s(now - self._started_at)
         self.due_at = now + delay_s
-        self._say(f"{what}; starting it again in {delay_s:g} s")
+        self._log(f"{what}; it is restarted in {delay_s:g} s")
 
-    def _say(self, what: str) -> None:
-        self._on_line(self.program.name, what)
+    def _log(self, line: str) -> None:
+        self._on_line(self.program.name, line)
+
+
+_FileState = tuple[Path, int, int, int]
+"""path, inode, size in bytes, time of modification in ns"""
+
+
+def _state_of(paths: Iterable[Path]) -> frozenset[_FileState]:
+    """The state of files, and of all files below folders; missing files are left out."""
+    return frozenset(_file_states(paths))
+
+
+def _file_states(paths: Iterable[Path]) -> Iterator[_FileState]:
+    for path in paths:
+        below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        for file in (path, *below):
+            with suppress(OSError):
+                if file.is_file():
+                    status = file.stat()
+                    yield file, status.st_ino, status.st_size, status.st_mtime_ns

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from omnibind_ros.simulation.hand import Floats, Stroke
+from omnibind_ros.simulation.hand import Stroke
+from omnibind_ros.types import Floats
 
 
 def rasterise(stroke: Stroke, side: int, width: float, oversample: int = 4) -> Floats:

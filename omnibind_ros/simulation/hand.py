@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from omnibind_ros.types import Floats
 
 STYLES: dict[int, tuple[str, ...]] = {
     0: (

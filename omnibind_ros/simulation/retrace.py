@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from omnibind_ros.simulation.hand import Floats, Stroke, join_strokes, move_along, smooth
+from omnibind_ros.simulation.hand import Stroke, join_strokes, move_along, smooth
+from omnibind_ros.types import Floats
 
 _SIDE = 56
 _SHORTEST = 5  # pixels of a line; what is shorter is a spur of the thinning

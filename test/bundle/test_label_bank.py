@@ -80,7 +80,7 @@ def test_a_bank_that_cannot_be_is_refused(
 
 def test_whole_numbers_are_no_centres() -> None:
     with pytest.raises(BundleError, match="float32"):
-        LabelBank(("a",), np.ones((1, 1, 4), np.int64))  # type: ignore[arg-type]
+        LabelBank(("a",), np.ones((1, 1, 4), np.int64))
 
 
 @given(st.data())

@@ -55,7 +55,7 @@ def test_a_missing_file_is_refused(bundle_folder):
 
 def test_a_cut_file_is_refused_with_its_sizes(bundle_folder):
     (bundle_folder / "labels.npz").write_bytes(b"lab")
-    assert "labels.npz: has 3 bytes, the manifest says 6" in refusal(bundle_folder)
+    assert "labels.npz: has 3 bytes instead of 6" in refusal(bundle_folder)
 
 
 def test_a_newer_format_is_refused_before_its_unknown_keys(bundle_folder):
@@ -91,7 +91,7 @@ def test_an_embedding_of_another_size_than_the_space_is_refused(tmp_path, tiny):
 def test_a_model_that_is_not_what_the_manifest_says_is_refused(bundle_folder):
     edit(bundle_folder, "name: signal", "name: sound")
     with pytest.raises(
-        BundleError, match=r"takes signal: float32 \[1, 4\], the manifest says sound: float32"
+        BundleError, match=r"its input is signal: float32 \[1, 4\], in the manifest it is sound: float32"
     ):
         Bundle.load(bundle_folder).load_encoder("image")
 

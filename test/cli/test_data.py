@@ -66,9 +66,9 @@ def test_good_recordings_of_ones_own_are_exit_status_0(tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line_and_exit_2(tmp_path: Path) -> None:
     for arguments, complaint in (
-        (("digits", "--root", tmp_path / "nowhere"), "no folder of recordings"),
+        (("digits", "--root", tmp_path / "nowhere"), "no data folder"),
         (("digit", "--root", tmp_path), "digits"),
-        (("digits", "--root", tmp_path, "--json", tmp_path / "nowhere" / "x.json"), "make it first"),
+        (("digits", "--root", tmp_path, "--json", tmp_path / "nowhere" / "x.json"), "create it first"),
     ):
         done = check(*arguments, cache=tmp_path / "cache")
         assert done.returncode == 2

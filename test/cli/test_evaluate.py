@@ -38,8 +38,8 @@ def test_scores_of_whatever_is_below_the_root(tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line_and_exit_2(tmp_path: Path) -> None:
     for arguments, complaint in (
-        (("--root", tmp_path / "nowhere"), "no folder of recordings"),
-        (("--root", tmp_path, "--json", tmp_path / "nowhere" / "scores.json"), "nowhere; make it first"),
+        (("--root", tmp_path / "nowhere"), "no data folder"),
+        (("--root", tmp_path, "--json", tmp_path / "nowhere" / "scores.json"), "nowhere; create it first"),
         (("--root", tmp_path, "--recipe", "digit"), "digits"),
         (("--root", tmp_path, "--bundle", "digts"), "digits"),
     ):

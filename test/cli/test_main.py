@@ -1,4 +1,4 @@
-"""The command line: a line and status 2 for a mistake, 1 for a failure; nothing imported without need."""
+"""The command line: one line and status 2 for a mistake, 1 for a failure; imports only on demand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import omnibind_ros
 from omnibind_ros.cli import main as command_line
-from omnibind_ros.errors import BackendError, BadRecording, BundleError, TransportError
+from omnibind_ros.errors import BackendError, BadRecording, BundleError, ConfigError, TransportError
 
 
 def run(
@@ -64,14 +65,15 @@ def test_a_mistake_is_one_line_and_status_2(
     "error, expected, said",
     [
         (TransportError("cannot open a Zenoh session: in use"), 1, "cannot open a Zenoh session: in use"),
-        (KeyError("weights"), 1, "KeyError: 'weights' (a fault in omnibind; `omnibind --debug ...` shows"),
+        (KeyError("weights"), 1, "KeyError: 'weights' (a bug; `omnibind --debug ...` shows the traceback)"),
         (OSError(28, "No space left"), 1, "No space left"),
         (BundleError("damaged"), 2, "damaged"),
-        (BackendError("missing"), 2, "missing"),
+        (ConfigError("no such key"), 2, "no such key"),
+        (BackendError("out of GPU memory"), 1, "out of GPU memory"),
         (BadRecording("cannot be read"), 2, "cannot be read"),
     ],
 )
-def test_what_may_go_well_another_time_is_status_1(
+def test_only_invalid_input_is_status_2(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
@@ -146,6 +148,10 @@ def test_help_lists_the_commands_and_imports_none(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True
     )
     assert printed.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(capsys, monkeypatch, "--version") == (0, f"omnibind_ros {omnibind_ros.__version__}\n", "")
 
 
 @pytest.mark.parametrize("name", ["encoder", "fusion", "play"])

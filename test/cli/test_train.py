@@ -26,21 +26,21 @@ def run(
 
 
 MISTAKES = {
-    "no recordings": (["train", "students", "digits"], "--root DATA"),
+    "no recordings": (["train", "students", "digits"], "no data folder: pass --root or set OMNIBIND_DATA"),
     "no such step": (["train", "student", "digits", "--root", "."], "'student'"),
     "no such modality": (["train", "students", "digits", "--modality", "tuch"], "did you mean 'touch'"),
     "no such setting": (
         ["train", "students", "digits", "--root", ".", "--set", "cad.lambda_txt=1"],
         "--set cad.lambda_txt: unknown key; did you mean 'lambda_text'?",
     ),
-    "no such folder": (["train", "students", "digits", "--root", "nowhere"], "no folder of recordings"),
+    "no such folder": (["train", "students", "digits", "--root", "nowhere"], "no data folder nowhere"),
     "nothing to leave out": (
         ["ablate", "digits", "--root", ".", "--modalities", "touch", "--terms", "relatoin"],
-        "--terms relatoin: nothing of that name can be left out; did you mean 'relation'?",
+        "--terms relatoin: there is no such part; did you mean 'relation'?",
     ),
     "json's folder": (
         ["ablate", "digits", "--root", ".", "--json", "no/where.json"],
-        "there is no folder no",
+        "no folder no; create it first",
     ),
 }
 
@@ -60,7 +60,7 @@ def test_a_mistake_is_one_line_and_status_2(case, capsys, monkeypatch, tmp_path)
 @pytest.mark.parametrize(
     "error, status, said",
     [
-        (KeyboardInterrupt(), 130, "interrupted; the same command goes on where it stopped, in "),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command to continue in "),
         (OSError(28, "No space left on device"), 1, "omnibind: no space left on the disk of "),
         (TrainingError("touch: the loss is nan at step 7"), 1, "omnibind: touch: the loss is nan at step 7"),
     ],

@@ -1,4 +1,4 @@
-"""`omnibind up`: mistakes are refused before anything starts, and nothing is left behind."""
+"""`omnibind up`: mistakes are refused before anything starts, corrections noticed, no process left."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import pytest
 from bundles import write_stub_bundle
@@ -87,20 +89,30 @@ def test_a_missing_robot_file_is_one_line(
     assert "no configuration file 'robto'" in refused(monkeypatch, capsys, "robto")
 
 
+@contextmanager
+def running(robot: Path, router: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain", *options],
+        env={**os.environ, "OMNIBIND_ROUTER": router, "ROS_DOMAIN_ID": "43"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("options", [(), ("--one-process",)])
 def test_a_robot_starts_and_leaves_nobody_behind(
     robot: Path, free_router: str, options: tuple[str, ...]
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain", *options],
-        env={**os.environ, "OMNIBIND_ROUTER": free_router, "ROS_DOMAIN_ID": "43"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    try:
+    with running(robot, free_router, *options) as process:
+        assert process.stdout
         missing = {"front_camera", "answer: none, no live sensor"}
         for line in process.stdout:
             missing = {said for said in missing if said not in line}
@@ -111,10 +123,6 @@ def test_a_robot_starts_and_leaves_nobody_behind(
         assert len(children) == 3, "the fork server, fusion and the encoder"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.wait()
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
@@ -126,29 +134,21 @@ def _descendants(pid: int) -> list[int]:
 
 def test_one_process_encodes_all_sensors(robot: Path) -> None:
     robot.write_text(robot.read_text() + "  back_camera: {modality: image, topic: back/image}\n")
-    config = load_robot(robot)
-    assert [program.name for program in programs(config, robot)] == [
+    config, bundle = load_robot(robot), robot.parent / "stub"
+    assert [program.name for program in programs(config, robot, bundle)] == [
         "fusion",
         "encoder_front_camera",
         "encoder_back_camera",
     ]
-    _, encoders = programs(config, robot, one_process=True)
+    _, encoders = programs(config, robot, bundle, one_process=True)
     assert encoders.command[-4:] == ("--sensor", "front_camera", "--sensor", "back_camera")
 
 
 def test_a_hangup_changes_settings_of_what_runs(robot: Path, free_router: str) -> None:
     """A mistake is one line and changes nothing; what needs a restart is named; the rest is applied."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "omnibind_ros.cli.main", "up", str(robot), "--plain"],
-        env={**os.environ, "OMNIBIND_ROUTER": free_router, "ROS_DOMAIN_ID": "43"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
     original = robot.read_text()
-    try:
+    with running(robot, free_router) as process:
+        assert process.stdout
         _read_until(process.stdout, "front_camera (image) is")
         robot.write_text(original + "fusion: {rate_hz: fast}\n")
         process.send_signal(signal.SIGHUP)
@@ -156,13 +156,23 @@ def test_a_hangup_changes_settings_of_what_runs(robot: Path, free_router: str) -
         robot.write_text(original + "fusion: {threads: 2, muted_sensors: [front_camera]}\n")
         process.send_signal(signal.SIGHUP)
         _read_until(process.stdout, "front_camera (image) is muted", "restart it to change threads")
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.wait()
 
 
-def _read_until(lines: TextIO, *wanted: str) -> str:
+def test_an_encoder_that_refused_its_configuration_starts_when_the_robot_file_is_corrected(
+    robot: Path, free_router: str
+) -> None:
+    right = robot.read_text()
+    robot.write_text(right + "    message_type: std_msgs/msg/String\n")
+    with running(robot, free_router) as process:
+        assert process.stdout
+        _read_until(process.stdout, "encoder_front_camera | refused its configuration")
+        corrected = robot.with_name("corrected.yaml")
+        corrected.write_text(right)
+        corrected.replace(robot)
+        _read_until(process.stdout, "front_camera (image) is")
+
+
+def _read_until(lines: IO[str], *wanted: str) -> str:
     """Read lines until each of some texts has come; the last of them."""
     missing = set(wanted)
     for line in lines:

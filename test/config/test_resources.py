@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from omnibind_ros.config import resources
-from omnibind_ros.config.resources import find_bundle, find_config, find_folder
+from omnibind_ros.config.resources import find_bundle, find_config
 from omnibind_ros.errors import ConfigError
 
 CHECKOUT = Path(resources.__file__).parents[2]
@@ -76,13 +76,6 @@ def test_configuration_is_found_with_and_without_its_ending_and_in_folders(place
         find_config("recipes/numz")
 
 
-def test_a_folder_is_found_or_the_places_are_named(places):
-    (share(places[1]) / "calibration").mkdir(parents=True)
-    assert find_folder("calibration") == share(places[1]) / "calibration"
-    with pytest.raises(ConfigError, match="no folder 'nowhere' in "):
-        find_folder("nowhere")
-
-
 def test_what_lies_beside_an_installed_package_is_not_ours(places, tmp_path, monkeypatch):
     site = tmp_path / "site-packages"
     put(site / "config" / "other.yaml")  # of a package called `config`
@@ -97,4 +90,4 @@ def test_a_link_to_the_package_leads_to_its_checkout(places, tmp_path, monkeypat
     link.parent.mkdir()
     link.symlink_to(CHECKOUT / "omnibind_ros")
     monkeypatch.setattr(resources, "__file__", str(link / "config" / "resources.py"))
-    assert find_folder("launch") == CHECKOUT / "launch"
+    assert find_config("robot") == CHECKOUT / "config" / "robot.yaml"

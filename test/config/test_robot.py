@@ -7,7 +7,7 @@ import pytest
 
 from omnibind_ros.config.robot import RobotConfig, check_modalities, load_robot
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.types import MODALITIES
+from omnibind_ros.modalities.registry import ORDER
 
 SHIPPED = Path(__file__).parents[2] / "config" / "robot.yaml"
 
@@ -20,8 +20,8 @@ def robot(tmp_path: Path, text: str) -> RobotConfig:
 
 def test_the_shipped_file_has_a_sensor_of_each_modality():
     shipped = load_robot(SHIPPED)
-    assert sorted(sensor.modality for sensor in shipped.sensors.values()) == sorted(MODALITIES)
-    check_modalities(shipped, MODALITIES, "digits")
+    assert sorted(sensor.modality for sensor in shipped.sensors.values()) == sorted(ORDER)
+    check_modalities(shipped, ORDER, "digits")
 
 
 def test_the_shipped_file_shows_the_defaults():
@@ -83,7 +83,21 @@ def test_a_modality_is_checked_against_the_bundle(tmp_path):
         check_modalities(config, ["audio", "smell"], "mine")
 
 
-def test_audio_options_become_keywords_of_the_adaptor(tmp_path):
+def test_the_queue_of_a_stream_is_limited_by_time_and_size_and_on_request_by_number(tmp_path):
+    sensors = robot(
+        tmp_path,
+        "sensors:\n"
+        "  mic: {modality: audio, topic: a}\n"
+        "  dvs: {modality: event, topic: b, queue_s: 0.5, queue_mb: 8, queue_depth: 200}\n",
+    ).sensors
+    limits = {name: (s.queue_s, s.queue_mb, s.queue_depth) for name, s in sensors.items()}
+    assert limits == {"mic": (2.0, 64.0, None), "dvs": (0.5, 8.0, 200)}
+    for wrong in ("queue_s: 0", "queue_mb: -1", "queue_depth: 0", "queue_s: .inf"):
+        with pytest.raises(ConfigError, match=rf"sensors\.mic\.{wrong.partition(':')[0]}: should be "):
+            robot(tmp_path, f"sensors: {{mic: {{modality: audio, topic: a, {wrong}}}}}")
+
+
+def test_audio_options_become_keywords_of_the_preprocessor(tmp_path):
     sensors = robot(
         tmp_path,
         "sensors: {mic: {modality: audio, topic: a, audio: {rate: 8000}}, cam: {modality: image, topic: b}}",

@@ -17,6 +17,7 @@ from omnibind_ros.encoder.intake import Intake, Limits
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.encoder.status import EncoderStatus
 from omnibind_ros.encoder.worker import EncoderWorker
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import BackendError
 from omnibind_ros.messages.cdr import message_class, serialise
 from omnibind_ros.modalities.preprocessor import Sample
@@ -29,8 +30,10 @@ NOW = 1_700_000_000_000_000_000
 class PassThrough:
     stream = True
     input_shape = (1, 4)
+    lost_messages = 0
+    stamp_fault = ""
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         value = getattr(message, "data", message)
         return [Sample(np.array([[value, 1, 0, 0]], np.float32), NOW, "", 1.0, "")]
 
@@ -83,7 +86,7 @@ class CountedEngine:
 @pytest.fixture
 def setting(bundle_folder):
     bundle = Bundle.load(bundle_folder)
-    load = lambda name: CountedEngine(name, bundle.load_encoder("image", backend="onnxruntime"))  # noqa: E731
+    load = lambda name: CountedEngine(name, bundle.load_encoder("image", EngineOptions("onnxruntime")))  # noqa: E731
     slow, fast, build = load("onnxruntime"), load("tensorrt"), GatedBuild()
     upgrade = EngineUpgrade("image", lambda: build, lambda: fast)
     encoder = SensorEncoder(bundle, "cam", "image", adaptor=PassThrough(), engine=slow, upgrade=upgrade)
@@ -161,7 +164,8 @@ def test_closing_in_the_middle_of_a_build(setting, caplog):
 
 
 def open_engine(bundle_folder, backend="auto", build="background"):
-    return open_encoder_engine(Bundle.load(bundle_folder), "image", backend=backend, build=build)
+    options = EngineOptions(backend, build=build)
+    return open_encoder_engine(Bundle.load(bundle_folder), "image", options)
 
 
 @pytest.mark.parametrize("backend", ["auto", "tensorrt"])
@@ -213,7 +217,7 @@ def test_never_building(robot, bundle_folder):
     engine, upgrade = open_engine(bundle_folder, build="never")
     assert engine.backend.startswith("onnxruntime")
     assert upgrade is None
-    with pytest.raises(BackendError, match=r"no TensorRT plan of image.fp32 .*`omnibind build` builds it"):
+    with pytest.raises(BackendError, match=r"no TensorRT plan of image.fp32 .*run `omnibind build`"):
         open_engine(bundle_folder, "tensorrt", build="never")
 
 

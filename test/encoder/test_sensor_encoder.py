@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +11,7 @@ from encoding import encode_raw
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.robot import EncodersConfig
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import BadMessage, BundleError, ConfigError
 from omnibind_ros.modalities.preprocessor import Sample
 
@@ -24,9 +24,11 @@ class FakeAdaptor:
 
     stream = True
     input_shape = (1, 4)
+    lost_messages = 0
+    stamp_fault = ""
     resets = 0
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         if isinstance(message, Exception):
             raise message
         return list(message)
@@ -116,6 +118,23 @@ def test_a_restart_resets_streams_and_counts_what_was_lost(encoder):
     assert encoder.adaptor.resets == 1
 
 
+def test_what_messages_reveal_of_losses_and_stamps_is_counted(encoder):
+    encoder.restart(lost=3)
+    encoder.feed([sample()], NOW)
+    encoder.adaptor.lost_messages, encoder.adaptor.stamp_fault = 0, "stamps stand still"
+    real_feed = encoder.adaptor.feed
+
+    def losing_feed(message: Any, received: int) -> list[Sample]:
+        encoder.adaptor.lost_messages += 2
+        return real_feed(message, received)
+
+    encoder.adaptor.feed = losing_feed
+    encoder.feed([sample()], NOW)
+    with pytest.raises(BadMessage):
+        encoder.feed(BadMessage("cut short"), NOW)
+    assert (encoder.counters.gaps, encoder.counters.stamp_fault) == (7, "stamps stand still")
+
+
 def test_a_model_that_does_not_fit_the_preprocessing_is_refused(bundle):
     misfit = SimpleNamespace(input_shape=(1, 5), stream=False)
     with pytest.raises(BundleError, match=r"preprocessing of 'image' makes \[1, 5\], its model takes signal"):
@@ -129,18 +148,15 @@ def test_a_sensor_name_must_fit_a_topic(bundle):
         )
 
 
-def test_what_a_robot_file_says_of_engines_reaches_them():
-    known = signature(SensorEncoder.open).parameters
-    for name, value in EncodersConfig().engine.items():
-        assert name in known
-        assert known[name].default == value or name == "build", (
-            "a robot builds in the background, a library does not"
-        )
+def test_the_engine_settings_of_a_robot_file_are_engine_options_with_the_same_defaults():
+    # A robot builds plans in the background, a library does not.
+    assert EngineOptions(**EncodersConfig().engine) == EngineOptions(build="background")
 
 
 def test_a_robots_encoder_goes_over_to_tensorrt(robot):
     bundle = Bundle.load("digits")
-    encoder = SensorEncoder.open(bundle, "keyboard", "text", **EncodersConfig(precision="fp32").engine)
+    options = EngineOptions(**EncodersConfig(precision="fp32").engine)
+    encoder = SensorEncoder.open(bundle, "keyboard", "text", engine=options)
     before = encode_raw(encoder, "a seven")
     assert encoder.engine.backend.startswith("onnxruntime")
     end = time.monotonic() + 60
@@ -156,4 +172,4 @@ def test_a_robots_encoder_goes_over_to_tensorrt(robot):
 
 def test_opening_checks_preprocessing_against_the_modality(bundle):
     with pytest.raises((BundleError, ConfigError), match="preprocessing of 'image'"):
-        SensorEncoder.open(bundle, "cam", "image", backend="onnxruntime")
+        SensorEncoder.open(bundle, "cam", "image", engine=EngineOptions("onnxruntime"))

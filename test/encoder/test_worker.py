@@ -14,6 +14,7 @@ from omnibind_ros.encoder.driver_watch import DriverTimeout
 from omnibind_ros.encoder.intake import NEWEST_ONLY, Intake, Limits
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.encoder.worker import EncoderWorker
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages.cdr import message_class, serialise
 from omnibind_ros.modalities.preprocessor import Sample
@@ -42,6 +43,8 @@ class GatedAdaptor:
 
     stream = True
     input_shape = (1, 4)
+    lost_messages = 0
+    stamp_fault = ""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -51,7 +54,7 @@ class GatedAdaptor:
         self.resets = 0
         self._data = np.zeros(self.input_shape, np.float32)
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         self.entered.release()
         assert self.gate.wait(PATIENCE)
         message = SENT.pop(message.data)
@@ -74,7 +77,7 @@ class Robot:
         self.published: queue.Queue[Any] = queue.Queue()
         self.goodbyes: queue.Queue[str] = queue.Queue()
         self.publish: Callable[[Any], None] = self.published.put
-        engine = bundle.load_encoder("image", backend="onnxruntime")
+        engine = bundle.load_encoder("image", EngineOptions("onnxruntime"))
         self.encoder = SensorEncoder(bundle, "cam", "image", adaptor=self.adaptor, engine=engine)
         self.worker: EncoderWorker | None = None
 
@@ -152,7 +155,7 @@ def test_a_sample_outlives_the_messages_after_it(robot):
 
     real_feed = robot.adaptor.feed
 
-    def spoil(message: Any) -> list[Sample]:
+    def spoil(message: Any, received: int) -> list[Sample]:
         if isinstance(SENT[message.data], BadMessage):
             robot.adaptor._data[:] = np.nan
         return real_feed(message)

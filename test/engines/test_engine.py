@@ -11,8 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from omnibind_ros.config.robot import EncodersConfig
 from omnibind_ros.engines import onnxruntime as onnxruntime_engine
-from omnibind_ros.engines.engine import BACKENDS, load_engine
-from omnibind_ros.engines.tensorrt.plan import PlanOptions
+from omnibind_ros.engines.engine import BACKENDS, EngineOptions, load_engine
 from omnibind_ros.errors import BackendError, ConfigError
 
 SIGNAL = np.array([[1.0, 2.0, 3.0, 4.0]], np.float32)
@@ -27,7 +26,7 @@ def model(tmp_path, tiny):
 
 @pytest.fixture
 def engine(model):
-    return load_engine(model, backend="onnxruntime")
+    return load_engine(model, EngineOptions("onnxruntime"))
 
 
 def test_it_computes_what_the_model_says(engine, tiny):
@@ -100,9 +99,9 @@ def test_auto_says_what_it_chose_and_why(model, caplog):
 
 def test_a_backend_that_is_not_there_or_unknown(model):
     with pytest.raises(BackendError, match="TensorRT is not installed"):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
     with pytest.raises(ConfigError, match=r"unknown backend 'tensort'; did you mean 'tensorrt'\?"):
-        load_engine(model, backend="tensort")
+        load_engine(model, EngineOptions("tensort"))
 
 
 def test_the_robot_file_knows_the_same_backends():
@@ -114,14 +113,14 @@ def test_a_broken_or_missing_model_is_one_line(tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"not a model")
     for name in ("broken.onnx", "missing.onnx"):
         with pytest.raises(BackendError, match=rf"cannot load .*{name}") as caught:
-            load_engine(tmp_path / name, backend="onnxruntime")
+            load_engine(tmp_path / name, EngineOptions("onnxruntime"))
         assert "\n" not in str(caught.value)
 
 
 def test_an_output_with_a_dynamic_axis_is_refused(tmp_path, tiny):
     tiny.write_encoder(tmp_path / "dynamic.onnx", shape=("batch", 4))
     with pytest.raises(BackendError, match=r"embedding: float32 \[batch, 8\] has a dynamic axis"):
-        load_engine(tmp_path / "dynamic.onnx", backend="onnxruntime")
+        load_engine(tmp_path / "dynamic.onnx", EngineOptions("onnxruntime"))
 
 
 @pytest.fixture
@@ -135,7 +134,7 @@ def row_sums(tmp_path, tiny):
         [helper.make_tensor_value_info("sum", TensorProto.FLOAT, [2])],
         [numpy_helper.from_array(np.array([0]), "axis")],
     )
-    return load_engine(path, backend="onnxruntime")
+    return load_engine(path, EngineOptions("onnxruntime"))
 
 
 def test_an_input_with_a_dynamic_axis_takes_any_length(row_sums):
@@ -203,7 +202,7 @@ def test_a_provider_is_chosen_and_the_one_that_runs_is_named(
 ):
     runtime = StandInRuntime(works)
     monkeypatch.setattr(onnxruntime_engine, "ort", runtime)
-    engine = load_engine(model, backend="onnxruntime", provider=provider, plan=PlanOptions("fp16"))
+    engine = load_engine(model, EngineOptions("onnxruntime", "fp16", provider=provider))
     assert runtime.asked == list(asked)
     assert engine.backend == f"onnxruntime {onnxruntime.__version__} {runs_on}"
     assert runtime.options[0].get("trt_fp16_enable") == ("1" if provider == "tensorrt" else None)
@@ -213,15 +212,15 @@ def test_a_provider_is_chosen_and_the_one_that_runs_is_named(
 def test_a_provider_that_silently_gives_up_is_refused_when_asked_for(model, monkeypatch):
     monkeypatch.setattr(onnxruntime_engine, "ort", StandInRuntime(GPU[2:]))
     with pytest.raises(BackendError, match="ONNX Runtime has CUDA but cannot start it"):
-        load_engine(model, backend="onnxruntime", provider="cuda")
+        load_engine(model, EngineOptions("onnxruntime", provider="cuda"))
 
 
 def test_a_provider_that_is_not_there_or_unknown(model):
     with pytest.raises(ConfigError, match=r"unknown provider 'cudda'; did you mean 'cuda'\?"):
-        load_engine(model, backend="onnxruntime", provider="cudda")
+        load_engine(model, EngineOptions("onnxruntime", provider="cudda"))
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(BackendError, match="this ONNX Runtime has no CUDA, only CPU"):
-            load_engine(model, backend="onnxruntime", provider="cuda")
+            load_engine(model, EngineOptions("onnxruntime", provider="cuda"))
 
 
 def test_importing_the_room_loads_no_heavy_library():

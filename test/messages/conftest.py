@@ -1,5 +1,5 @@
-"""Message classes of both kinds."""
+"""What tests of messages share."""
 
-from message_fixtures import over_the_wire, types, vector
+from message_fixtures import over_the_wire, vector
 
-__all__ = ["over_the_wire", "types", "vector"]
+__all__ = ["over_the_wire", "vector"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages import topics
-from omnibind_ros.messages.stamps import ns_to_time, stamp_of, time_to_ns
+from omnibind_ros.messages.stamps import ns_to_time, time_to_ns
 
 
 @given(st.from_regex(r"[a-z][a-z0-9_]*", fullmatch=True), st.sampled_from(["", "/", "/robot/", "robot/arm/"]))
@@ -44,17 +41,3 @@ def test_no_nanosecond_is_lost(stamp):
     time = ns_to_time(stamp)
     assert 0 <= time.nanosec < 10**9
     assert time_to_ns(time) == stamp
-
-
-@pytest.mark.parametrize(
-    "time",
-    [
-        None,
-        SimpleNamespace(sec=1),
-        SimpleNamespace(sec="1", nanosec=0),
-        SimpleNamespace(sec=2**60, nanosec=0),
-    ],
-)
-def test_what_is_no_time_is_refused(time):
-    with pytest.raises(BadMessage):
-        stamp_of(SimpleNamespace(header=SimpleNamespace(stamp=time)))

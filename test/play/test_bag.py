@@ -28,8 +28,8 @@ from transport_support import wait_until
 from omnibind_ros.errors import BadRecording, ConfigError
 from omnibind_ros.messages.cdr import serialise, type_hash
 from omnibind_ros.messages.type_store import type_store
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.text.messages import text_message
 from omnibind_ros.play.bag import is_bag, play_bag
 from omnibind_ros.transport.protocol import Offer
 from omnibind_ros.transport.qos import Qos
@@ -59,9 +59,9 @@ def content() -> Written:
     written: Written = []
     for index in range(6):
         stamp = 1_700_000_000_000_000_000 + index * STEP_NS
-        image = raw.image(TYPES, rng.integers(0, 255, (32, 32, 3), np.uint8), stamp, "camera")
+        image = image_message(rng.integers(0, 255, (32, 32, 3), np.uint8), stamp, "camera")
         written.append(("/camera/image_raw", IMAGE, stamp, bytes(serialise(image, IMAGE))))
-        text = raw.text(TYPES, f"message {index}")
+        text = text_message(f"message {index}")
         written.append(("/keyboard/text", STRING, stamp + 1, bytes(serialise(text, STRING))))
     return written
 

@@ -1,4 +1,4 @@
-"""The supervisor with real processes: restarts with back-off, an end for everybody, no orphans."""
+"""The supervisor with real processes: restarts with back-off, a complete stop, no orphans."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transport_support import GENEROUS_S, wait_until
 
-from omnibind_ros.process.child import omnibind
 from omnibind_ros.process.supervisor import Backoff, Program, Supervisor
 
-SLEEPS = (sys.executable, "-c", "import time; print('up'); time.sleep(600)")
+SLEEPS = (sys.executable, "-c", "import os, time; print(os.getpid()); time.sleep(600)")
 STUBBORN = (
     sys.executable,
     "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)",
+    "import os, signal, time\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "print(os.getpid())\n"
+    "time.sleep(600)\n",
 )
 
 
@@ -29,7 +32,7 @@ def ends_with(status: int) -> tuple[str, ...]:
 
 
 class Lines:
-    """What a supervisor says."""
+    """The lines of a supervisor."""
 
     def __init__(self) -> None:
         self._lines: queue.Queue[str] = queue.Queue()
@@ -39,6 +42,10 @@ class Lines:
 
     def next(self) -> str:
         return self._lines.get(timeout=GENEROUS_S)
+
+    def next_pid(self) -> int:
+        """The process id that a program has printed."""
+        return int(self.next().rpartition(": ")[2])
 
     @property
     def empty(self) -> bool:
@@ -54,7 +61,7 @@ def lines() -> Lines:
 def supervise(lines: Lines) -> Iterator[Callable[..., Supervisor]]:
     started: list[Supervisor] = []
 
-    def start(*programs: Program, **settings: float) -> Supervisor:
+    def start(*programs: Program, **settings: Any) -> Supervisor:
         started.append(Supervisor(programs, lines, **settings))
         started[-1].start()
         return started[-1]
@@ -73,13 +80,11 @@ def runs(pid: int) -> bool:
 
 
 def test_a_killed_child_is_started_again(supervise: Callable[..., Supervisor], lines: Lines) -> None:
-    supervisor = supervise(Program("camera", SLEEPS, respawn_delay_s=0.05))
-    assert lines.next() == "camera: up"
-    first = supervisor.pids["camera"]
+    supervise(Program("camera", SLEEPS, respawn_delay_s=0.05))
+    first = lines.next_pid()
     os.kill(first, signal.SIGKILL)
-    assert lines.next() == "camera: killed by SIGKILL; starting it again in 0.05 s"
-    assert lines.next() == "camera: up"
-    assert supervisor.pids["camera"] != first
+    assert lines.next() == "camera: killed by SIGKILL; it is restarted in 0.05 s"
+    assert lines.next_pid() != first
 
 
 def test_a_child_that_keeps_crashing_waits_ever_longer(
@@ -101,29 +106,73 @@ def test_a_refused_configuration_is_not_tried_again(
     supervise: Callable[..., Supervisor], lines: Lines
 ) -> None:
     supervisor = supervise(Program("camera", ends_with(2), respawn_delay_s=0.01))
-    assert "refused its configuration" in lines.next()
+    assert lines.next() == "camera: refused its configuration (see above); it is not restarted"
     wait_until(lambda: supervisor.idle, "the supervisor gives up")
     assert supervisor.refused == ("camera",)
 
 
-def test_what_lies_in_the_current_folder_is_not_imported(
-    tmp_path: Path,
-    supervise: Callable[..., Supervisor],
-    lines: Lines,
-    monkeypatch: pytest.MonkeyPatch,
+def accepts(*files: Path) -> tuple[str, ...]:
+    """Runs if all of these files contain `good`, else refuses."""
+    code = (
+        "import sys, time\n"
+        "if any(open(file).read() != 'good' for file in sys.argv[1:]): sys.exit(2)\n"
+        "print('up')\n"
+        "time.sleep(600)\n"
+    )
+    return (sys.executable, "-c", code, *map(str, files))
+
+
+def replace(file: Path, text: str) -> None:
+    """Change a file at once, so that nobody reads half of it."""
+    new = file.with_name("new")
+    new.write_text(text)
+    new.replace(file)
+
+
+def test_a_refused_program_is_restarted_when_its_configuration_has_changed(
+    supervise: Callable[..., Supervisor], lines: Lines, tmp_path: Path
 ) -> None:
-    (tmp_path / "omnibind_ros" / "config").mkdir(parents=True)
-    (tmp_path / "typer.py").write_text("raise SystemExit('a stray typer.py')\n")
-    monkeypatch.chdir(tmp_path)
-    supervisor = supervise(Program("player", omnibind("play", "missing.mcap"), respawn=False))
-    assert "player: omnibind: no bag at missing.mcap" in lines.next()
-    wait_until(lambda: supervisor.idle, "the player ends")
-    assert supervisor.refused == ("player",)
+    robot, bundle = tmp_path / "robot.yaml", tmp_path / "bundle"
+    model = bundle / "models" / "audio.onnx"
+    model.parent.mkdir(parents=True)
+    robot.write_text("typo")
+    model.write_text("damaged")
+    camera = Program("camera", accepts(robot, model), depends_on=(robot, bundle))
+    supervisor = supervise(camera, poll_s=0.01)
+    refused = "camera: refused its configuration (see above)"
+    refusal = f"{refused}; it is restarted when {robot} or {bundle} changes"
+    assert lines.next() == refusal
+    assert (supervisor.refused, supervisor.idle) == (("camera",), False)
+    replace(robot, "good")
+    assert lines.next() == refusal
+    replace(model, "good")
+    assert lines.next() == "camera: up"
+    assert supervisor.refused == ()
+
+
+def test_a_refused_program_is_left_alone_while_its_configuration_stays_the_same(
+    supervise: Callable[..., Supervisor], lines: Lines, tmp_path: Path
+) -> None:
+    robot = tmp_path / "robot.yaml"
+    robot.write_text("typo")
+    camera = Program("camera", accepts(robot), depends_on=(robot,))
+    clock = Program("clock", ends_with(1), respawn_delay_s=0.05)
+    supervise(camera, clock, poll_s=0.001, longest_s=0.05)
+    told = [lines.next() for _ in range(12)]
+    assert len([line for line in told if line.startswith("camera: ")]) == 1
+
+
+def test_a_refused_program_that_is_not_to_respawn_is_not_restarted(
+    supervise: Callable[..., Supervisor], lines: Lines, tmp_path: Path
+) -> None:
+    supervisor = supervise(Program("camera", ends_with(2), respawn=False, depends_on=(tmp_path,)))
+    assert "it is not restarted" in lines.next()
+    wait_until(lambda: supervisor.idle, "the supervisor gives up")
 
 
 def test_a_program_may_be_left_alone_when_it_ends(supervise: Callable[..., Supervisor], lines: Lines) -> None:
     supervisor = supervise(Program("camera", ends_with(0), respawn=False))
-    assert lines.next() == "camera: ended with status 0; it is not to be started again"
+    assert lines.next() == "camera: ended with status 0; it is not restarted"
     wait_until(lambda: supervisor.idle, "the supervisor gives up")
     assert not supervisor.refused
 
@@ -134,15 +183,14 @@ def test_a_program_that_is_not_there_is_tried_again(
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     supervise(Program("camera", ["/nowhere/camera"], respawn_delay_s=0.01))
     problem = "cannot be started (No such file or directory)"
-    assert lines.next() == f"camera: {problem}; starting it again in 0.01 s"
+    assert lines.next() == f"camera: {problem}; it is restarted in 0.01 s"
 
 
 def test_stop_ends_all_and_kills_the_stubborn(supervise: Callable[..., Supervisor], lines: Lines) -> None:
     supervisor = supervise(Program("camera", SLEEPS), Program("mule", STUBBORN))
-    assert {lines.next(), lines.next()} == {"camera: up", "mule: up"}
-    pids = supervisor.pids
+    pids = [lines.next_pid(), lines.next_pid()]
     supervisor.stop(grace_s=0.2)
-    assert not any(runs(pid) for pid in pids.values())
+    assert not any(map(runs, pids))
     assert lines.empty, "an end that was asked for is no crash"
 
 

@@ -1,4 +1,4 @@
-"""Pictures so simple that a student learns them in seconds."""
+"""Images so simple that a student learns them in seconds."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def bars(count: int, seed: int) -> Samples:
 
 
 def words(samples: Samples) -> Targets:
-    """A teacher that knows the words alone."""
+    """Targets without an image teacher."""
     return Targets.texts_only(ANCHORS, len(samples))

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.manifest import BundleFile, Manifest
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 LABELS = tuple(str(digit) for digit in range(10))
 MODALITIES = ("image", "text", "audio", "event", "touch", "thermal", "point_cloud")

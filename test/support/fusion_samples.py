@@ -19,8 +19,9 @@ def seconds(value: float) -> int:
 
 def unit(seed: int, dim: int = SPACE.dim) -> NDArray[np.float32]:
     """A random unit vector."""
-    vector = np.random.default_rng(seed).standard_normal(dim).astype(np.float32)
-    return vector / np.linalg.norm(vector)
+    vector: NDArray[np.float32] = np.random.default_rng(seed).standard_normal(dim).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    return vector
 
 
 _seeds = iter(range(10**9))

@@ -1,4 +1,4 @@
-"""Pools of sensors that never were: clean embeddings near their centre, corrupted ones near any."""
+"""Pools of synthetic sensors: clean embeddings near their centre, corrupted ones near any."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from omnibind_ros.bundle.temperature_scaling import softmax
 from omnibind_ros.host.evaluation.pools import Pool
+from omnibind_ros.host.evaluation.sensor_sets import SensorSets
 
 D, K, NAMES = 32, 6, ("image", "audio", "touch")
 
 
 def unit(x: np.ndarray) -> np.ndarray:
-    return (x / np.linalg.norm(x, axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True), np.float32)
 
 
 CENTRES = unit(np.random.default_rng(9).standard_normal((K, D)))
@@ -48,7 +49,7 @@ def pools(seed: int = 0) -> dict[str, Pool]:
     return {name: pool(seed + n) for n, name in enumerate(NAMES)}
 
 
-def by_evidence(sets):
+def by_evidence(sets: SensorSets) -> tuple[np.ndarray, np.ndarray]:
     """A fusion that is good enough to compare with: posteriors as sharp as the evidence says, added up."""
     cosines = (sets.embeddings @ CENTRES.T).astype(float)
     beliefs = softmax(np.exp(sets.evidence)[..., None] * cosines) * sets.mask[..., None]

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from omnibind_ros.messages.cdr import deserialise, serialise
-from omnibind_ros.messages.types import TYPES, MessageTypes
 
 
 @pytest.fixture
-def types() -> MessageTypes:
-    return TYPES
-
-
-@pytest.fixture
-def over_the_wire():
+def over_the_wire() -> Callable[[Any], Any]:
     """Send a message through CDR and back."""
 
-    def send(message):
+    def send(message: Any) -> Any:
         name = message.__msgtype__
         return deserialise(bytes(serialise(message, name)), name)
 
@@ -26,11 +24,12 @@ def over_the_wire():
 
 
 @pytest.fixture
-def vector():
+def vector() -> Callable[..., NDArray[np.float32]]:
     """A function D -> a random unit vector."""
 
-    def make(dim, seed=0):
+    def make(dim: int, seed: int = 0) -> NDArray[np.float32]:
         values = np.random.default_rng(seed).standard_normal(dim).astype(np.float32)
-        return values / np.linalg.norm(values)
+        unit: NDArray[np.float32] = values / np.linalg.norm(values)
+        return unit
 
     return make

@@ -16,8 +16,7 @@ import numpy as np
 from tiny_bundle import picture
 from transport_support import GENEROUS_S, wait_until
 
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.transport.qos import DIAGNOSTICS, SENSOR_DATA, Qos
 from omnibind_ros.transport.zenoh.node import Node
 from omnibind_ros.transport.zenoh.session import Network
@@ -209,7 +208,7 @@ class Robot:
     def camera(self, sensor: str, label: int) -> Driver:
         """A driver that shows `label` at 20 Hz."""
         rng = np.random.default_rng(label)
-        make = lambda stamp: raw.image(TYPES, picture(label, rng), stamp, "camera_frame")  # noqa: E731
+        make = lambda stamp: image_message(picture(label, rng), stamp, "camera_frame")  # noqa: E731
         return self.driver(sensor, "sensor_msgs/msg/Image", make)
 
     def wait_for_encoder(self, sensor: str) -> None:

@@ -27,16 +27,21 @@ from tiny_bundle import picture
 from transport_support import GENEROUS_S, wait_until
 from vision_msgs.msg import Classification
 
+from omnibind_ros.messages.cdr import serialise
 from omnibind_ros.messages.stamps import stamp_of
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.process.child import Child, run_main, stop_all
 from omnibind_ros.transport.ros.qos import embedding_qos
 from omnibind_ros.transport.ros.session import ros_node
-from omnibind_ros.transport.ros.types import TYPES
 
 _DEEP = QoSProfile(depth=1000)
 LATCHED = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """With what was said before anybody listened."""
+
+
+def as_cdr(message: Any) -> bytes:
+    """A rosbags message as rclpy publishes it."""
+    return bytes(serialise(message, message.__msgtype__))
 
 
 class NodeProcess:
@@ -245,7 +250,7 @@ class Robot:
     def camera(self, sensor: str, label: int, **options: Any) -> Driver:
         """A driver that shows `label` at 20 Hz."""
         rng = np.random.default_rng(label)
-        make = lambda stamp: raw.image(TYPES, picture(label, rng), stamp, "camera_frame")  # noqa: E731
+        make = lambda stamp: as_cdr(image_message(picture(label, rng), stamp, "camera_frame"))  # noqa: E731
         return self.driver(sensor, Image, make, **options)
 
     def embeddings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,7 +25,8 @@ def write_picture_encoder(path: Path, name: str = "picture", seed: int = 0) -> P
     def weight(*shape: int) -> NDArray[np.float32]:
         # Channels of very different size, as after folding batch-norm.
         scale = np.geomspace(0.1, 3, shape[0]).reshape(-1, *[1] * (len(shape) - 1))
-        return (rng.normal(size=shape) * scale / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        values: NDArray[np.float64] = rng.normal(size=shape) * scale / np.sqrt(np.prod(shape[1:]))
+        return values.astype(np.float32)
 
     values = {
         "first.weight": weight(6, 2, 3, 3),
@@ -34,7 +36,7 @@ def write_picture_encoder(path: Path, name: str = "picture", seed: int = 0) -> P
         "head.weight": weight(DIM, 6),
         "head.bias": weight(DIM),
     }
-    same = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+    same: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
     nodes = [
         helper.make_node("Conv", [name, "first.weight", "first.bias"], ["a"], "first", **same),
         helper.make_node("Relu", ["a"], ["b"], "first.relu"),

@@ -19,7 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.manifest import BundleFile, Manifest
-from omnibind_ros.modalities.preprocessor import Preprocessor, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 from omnibind_ros.types import Space
 
 SPACE = Space("test/tiny/1", dim=8)

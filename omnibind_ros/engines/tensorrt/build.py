@@ -1,4 +1,7 @@
-"""ONNX file -> TensorRT plan in the cache, with progress; seconds to many minutes: see plan_build.py."""
+"""Builds a TensorRT plan from an ONNX file, with progress; it takes seconds to many minutes.
+
+Encoders and `omnibind build` do this in a process of its own: see plan_build.py.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from omnibind_ros.errors import BackendError
 
 
 class BuildProgress(NamedTuple):
-    """How far a build is.
+    """The progress of a build.
 
-    phase: in TensorRT's words.
-    percent: 0 to 100; None where it cannot be known (TensorRT 8.6 tells nothing).
+    phase: TensorRT's name of the current phase.
+    percent: 0 to 100; None if unknown (TensorRT 8.6 reports no progress).
     """
 
     phase: str
@@ -29,17 +32,17 @@ Report = Callable[[BuildProgress], None]
 
 
 def build_plan(onnx_path: Path, options: PlanOptions, report: Report = lambda progress: None) -> Path:
-    """The plan of a model for this machine, built unless it is there already.
+    """The plan of a model for this machine; built if it is not in the cache.
 
     Args:
-        report: told of progress, on any thread.
+        report: called with the progress, on any thread.
 
     Returns:
         Path of the plan.
 
     Raises:
-        BackendError: no TensorRT or GPU, an operator that TensorRT lacks, too little memory or space; in
-            TensorRT's own words where it has any.
+        BackendError: no TensorRT or GPU, an unsupported operator, too little memory or disk space; with
+            TensorRT's message if there is one.
     """
     tensorrt, gpu, cache = load_tensorrt(), open_gpu(), PlanCache()
     key = PlanKey.of(
@@ -47,7 +50,7 @@ def build_plan(onnx_path: Path, options: PlanOptions, report: Report = lambda pr
     )
     with cache.building(lambda: report(BuildProgress("waiting for another build"))):
         try:
-            cache.load(key)  # another process may have built it meanwhile
+            cache.load(key)  # another process may have built it in the meantime
         except BackendError:
             with gpu.active():
                 plan, timings = _build(tensorrt, onnx_path, options, cache.load_timings(key), report)
@@ -72,7 +75,7 @@ def _build(
     _check_static(network, onnx_path)
     tensorrt.set_precision(network, config, options)
     config.set_memory_pool_limit(api.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
-    config.clear_flag(api.BuilderFlag.TF32)  # fp32 means fp32
+    config.clear_flag(api.BuilderFlag.TF32)  # fp32 is not TF32
     cache = config.create_timing_cache(timings) or config.create_timing_cache(b"")
     config.set_timing_cache(cache, ignore_mismatch=False)
     report(BuildProgress("building", 0 if tensorrt.reports_progress else None))
@@ -97,7 +100,7 @@ def _check_static(network: Any, onnx_path: Path) -> None:
 
 
 def _make_monitor(api: Any, report: Report) -> Any:
-    """An `IProgressMonitor` that turns nested phases into one percentage which never falls."""
+    """An `IProgressMonitor` that turns nested phases into one monotonic percentage."""
 
     class Monitor(api.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -109,20 +112,20 @@ def _make_monitor(api: Any, report: Report) -> Any:
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             with self._lock:
                 self._phases[phase_name] = _Phase(parent_phase, num_steps)
-            self._tell(phase_name)
+            self._report(phase_name)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             with self._lock:
                 if phase_name in self._phases:
                     self._phases[phase_name].done = step + 1
-            self._tell(phase_name)
+            self._report(phase_name)
             return True
 
         def phase_finish(self, phase_name: str) -> None:
             with self._lock:
                 self._phases.pop(phase_name, None)
 
-        def _tell(self, phase_name: str) -> None:
+        def _report(self, phase_name: str) -> None:
             with self._lock:
                 outermost = (name for name, phase in self._phases.items() if phase.parent not in self._phases)
                 percent = int(100 * max(map(self._fraction, outermost), default=0.0))

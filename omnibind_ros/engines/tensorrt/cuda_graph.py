@@ -1,4 +1,4 @@
-"""CUDA graphs: a whole inference, copies included, handed to the GPU by one call instead of dozens.
+"""CUDA graphs: one call launches a whole inference, including copies, instead of dozens of calls.
 
 PyCUDA has no graphs; these are the five functions of the driver API that are needed
 (https://docs.nvidia.com/cuda/cuda-driver-api, "Graph Management" and "Stream Management").
@@ -13,21 +13,21 @@ from typing import Any
 
 from omnibind_ros.errors import BackendError
 
-# Other threads of the process may do with CUDA what they like while we capture.
+# Other threads of the process may use CUDA during the capture.
 _CAPTURE_MODE_THREAD_LOCAL = 1
 
 
 class CudaGraph:
-    """What a stream was asked to do once, to be done again and again; used while the GPU is `active`."""
+    """Recorded work of a stream that can be launched repeatedly; used while the GPU is `active`."""
 
     def __init__(self, stream: int, enqueue: Callable[[], None]) -> None:
-        """Capture what `enqueue` asks of the stream, which does none of it yet.
+        """Capture the work that `enqueue` puts on the stream, without executing it.
 
         Args:
             stream: handle of the stream.
 
         Raises:
-            BackendError: something in it cannot be captured; the stream works as before.
+            BackendError: an operation cannot be captured; the stream can still be used.
         """
         self._stream = ctypes.c_void_p(stream)
         self._call("cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_CAPTURE_MODE_THREAD_LOCAL))
@@ -35,7 +35,7 @@ class CudaGraph:
         try:
             enqueue()
         except BaseException:
-            # A capture that failed must still be ended, whatever that returns.
+            # A failed capture must be ended too; the status does not matter.
             driver_library().cuStreamEndCapture(self._stream, ctypes.byref(graph))
             raise
         self._call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
@@ -48,10 +48,11 @@ class CudaGraph:
             self._call("cuGraphDestroy", graph)
 
     def launch(self) -> None:
-        """Hand it to the stream."""
+        """Put the work on the stream."""
         self._call("cuGraphLaunch", self._executable, self._stream)
 
     def free(self) -> None:
+        """Destroy the graph."""
         self._call("cuGraphExecDestroy", self._executable)
 
     @staticmethod
@@ -63,10 +64,10 @@ class CudaGraph:
 
 @cache
 def driver_library() -> Any:
-    """libcuda, which PyCUDA has loaded already.
+    """libcuda, which PyCUDA has already loaded.
 
     Raises:
-        BackendError: it is not there.
+        BackendError: it cannot be loaded.
     """
     try:
         return ctypes.CDLL("libcuda.so.1")

@@ -1,7 +1,7 @@
-"""TensorRT: runs a plan that was built on this very GPU; see plan.py and tensorrt_build.py.
+"""TensorRT: runs a plan that was built on the same GPU; see plan.py and build.py.
 
-One inference is: input into pinned memory, then upload, kernels and download on a stream of its own, then
-wait. All shapes are static, so that the three are captured as one CUDA graph where the model allows.
+One inference: copy the input into pinned memory; upload, kernels and download on a stream of its own; wait.
+All shapes are static, so that upload, kernels and download are captured as one CUDA graph if possible.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def open_engine(onnx_path: Path, options: EngineOptions) -> Engine:
     """Load the plan of a model.
 
     Raises:
-        PlanMissing: TensorRT is there, the plan is not yet.
-        BackendError: no TensorRT, no PyCUDA, no GPU, or it cannot load the plan.
+        PlanMissing: TensorRT is available, but the plan is not built yet.
+        BackendError: no TensorRT, PyCUDA or GPU, or the plan cannot be loaded.
     """
     tensorrt, gpu, cache = load_tensorrt(), open_gpu(), PlanCache()
     key = PlanKey.of(
@@ -55,11 +55,11 @@ def open_engine(onnx_path: Path, options: EngineOptions) -> Engine:
         return TensorRTEngine(tensorrt, gpu, plan, onnx_path.stem, options.plan.dla_core)
     except _PlanRefused as error:
         cache.discard(key)
-        raise PlanMissing(f"{error}; `omnibind build` builds it anew") from error
+        raise PlanMissing(f"{error}; run `omnibind build` to build it again") from error
 
 
 class _PlanRefused(BackendError):
-    """TensorRT will not deserialise it."""
+    """TensorRT cannot deserialise the plan."""
 
 
 class TensorRTEngine:
@@ -112,7 +112,7 @@ class TensorRTEngine:
 
     def warm_up(self) -> None:
         zeros = {spec.name: spec.zeros() for spec in self.inputs}
-        # Once without a graph: the first run allocates and loads kernels, which cannot be captured.
+        # The first run allocates memory and loads kernels, which cannot be captured.
         self.run(zeros)
         if self._graph is not None:
             return
@@ -130,13 +130,13 @@ class TensorRTEngine:
             if self._graph is not None:
                 self._graph.free()
             self._graph = self._context = self._engine = self._runtime = None
-            # PyCUDA frees streams and pinned memory only where their context is current: here, to the last.
+            # PyCUDA frees streams and pinned memory only while their context is current.
             self._stream, self._input_buffers, self._results = None, {}, {}
             while self._buffers:
                 self._buffers.popitem()[1].free()
 
     def _tensors(self, mode: Any) -> tuple[TensorSpec, ...]:
-        """Specs of the inputs or outputs, for which buffers are made."""
+        """Specs of the inputs or outputs; allocates their buffers."""
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         return tuple(self._bound(name) for name in names if self._engine.get_tensor_mode(name) == mode)
 
@@ -150,7 +150,7 @@ class TensorRTEngine:
             )
         buffer = self._buffers[name] = self._gpu.buffer(shape, _DTYPES[dtype])
         if not self._context.set_tensor_address(name, buffer.address):
-            raise BackendError(f"TensorRT takes no memory for {name!r}: {self._log.complaints()}")
+            raise BackendError(f"TensorRT refuses the buffer of {name!r}: {self._log.complaints()}")
         return TensorSpec(name, shape, np.dtype(_DTYPES[dtype]))
 
     def _enqueue(self) -> None:

@@ -1,8 +1,8 @@
-"""All that is asked of PyCUDA: the GPU's primary context, streams, pinned and device memory.
+"""All uses of PyCUDA: the GPU's primary context, streams, pinned and device memory.
 
-The primary context is the one that CUDA's runtime API, TensorRT and PyTorch use too. It is retained once a
-process and current only inside `active()`, so that whoever else uses the GPU finds what was current before.
-Another CUDA binding (NVIDIA's cuda-python) would replace this file and nothing else.
+CUDA's runtime API, TensorRT and PyTorch use the primary context too. It is retained once per process and is
+current only inside `active()`, so that other users of the GPU keep their current context. Another CUDA
+binding (NVIDIA's cuda-python) would replace only this file.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from omnibind_ros.errors import BackendError
 
-# CU_STREAM_NON_BLOCKING: other libraries' work on the default stream would break the capture of another.
+# CU_STREAM_NON_BLOCKING: work of other libraries on the default stream would break a capture.
 _NON_BLOCKING = 1
 
 
 def open_gpu() -> Gpu:
-    """The first GPU, the same object in all of a process.
+    """The first GPU; one object per process.
 
     Raises:
-        BackendError: no PyCUDA, no driver, no GPU; says which.
+        BackendError: no PyCUDA, driver or GPU; names which.
     """
     try:
         driver = import_module("pycuda.driver")
@@ -45,7 +45,7 @@ def _retained(driver: Any) -> Gpu:
         driver.init()
         return Gpu(driver, driver.Device(0))
     except driver.Error as error:
-        raise BackendError(f"no GPU that CUDA could use: {error}") from error
+        raise BackendError(f"no usable GPU: {error}") from error
 
 
 class Gpu:
@@ -63,27 +63,27 @@ class Gpu:
 
     @cached_property
     def _context(self) -> Any:
-        """Retained when it is first needed: it takes much memory, and reading a GPU's name needs none."""
+        """Retained on first use, because it needs much memory; the GPU's name does not need it."""
         return self._device.retain_primary_context()
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Make the context current for this thread, and put back what was.
+        """Make the context current for this thread, and restore the previous one afterwards.
 
         Raises:
-            BackendError: whatever CUDA refuses meanwhile.
+            BackendError: a CUDA error.
         """
         try:
             self._context.push()
         except self._driver.Error as error:
-            raise BackendError(f"CUDA on {self.name} gives no context: {error}") from error
+            raise BackendError(f"CUDA on {self.name} cannot create a context: {error}") from error
         try:
             yield
         except self._driver.MemoryError as error:
             free, total = self._driver.mem_get_info()
             raise BackendError(
                 f"out of GPU memory: {free >> 20} of {total >> 20} MiB are free on {self.name}; "
-                "stop something else that uses it"
+                "stop other processes that use it"
             ) from error
         except self._driver.Error as error:
             raise BackendError(f"CUDA on {self.name}: {error}") from error
@@ -91,16 +91,16 @@ class Gpu:
             self._driver.Context.pop()
 
     def stream(self) -> Stream:
-        """A stream that waits for no other, the default one included; while `active`."""
+        """A stream that does not wait for the default stream; while `active`."""
         return Stream(self._driver.Stream(_NON_BLOCKING))
 
     def buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> Buffer:
-        """Memory of one tensor; while `active`."""
+        """Host and device memory of one tensor; while `active`."""
         return Buffer(self._driver, shape, dtype)
 
 
 class Stream:
-    """Work that the GPU does in the order in which it was handed over."""
+    """A queue of work on the GPU."""
 
     def __init__(self, stream: Any) -> None:
         self.cuda = stream
@@ -111,16 +111,16 @@ class Stream:
         return int(self.cuda.handle)
 
     def synchronize(self) -> None:
-        """Wait until all is done; other Python threads run meanwhile."""
+        """Wait until all work is done; releases the GIL."""
         self.cuda.synchronize()
 
 
 class Buffer:
-    """A tensor twice: pinned on the host, where the GPU copies it by itself, and on the device.
+    """A tensor in pinned host memory, which the GPU can copy asynchronously, and in device memory.
 
     Attributes:
-        host: the array to write inputs into and read outputs from; valid until the buffer is freed.
-        address: of the device memory.
+        host: array for inputs and outputs; valid until the buffer is freed.
+        address: address of the device memory.
     """
 
     def __init__(self, driver: Any, shape: tuple[int, ...], dtype: DTypeLike) -> None:
@@ -131,13 +131,13 @@ class Buffer:
         self.address = int(self._device)
 
     def upload(self, stream: Stream) -> None:
-        """Host to device, once the stream comes to it."""
+        """Enqueue the copy from host to device."""
         self._driver.memcpy_htod_async(self._device, self.host, stream.cuda)
 
     def download(self, stream: Stream) -> None:
-        """Device to host, once the stream comes to it."""
+        """Enqueue the copy from device to host."""
         self._driver.memcpy_dtoh_async(self.host, self._device, stream.cuda)
 
     def free(self) -> None:
-        """Give device memory back, while the GPU is `active`; the pinned array goes with its last user."""
+        """Free the device memory, while the GPU is `active`; the array is freed with its last reference."""
         self._device.free()

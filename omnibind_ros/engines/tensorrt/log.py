@@ -1,4 +1,4 @@
-"""What TensorRT says goes to Python's logging, and its complaints into our errors, in its own words."""
+"""Forwards TensorRT's log to Python's logging, and keeps its last errors for our error messages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _REMEMBERED = 4
 
 
 def make_log(api: Any) -> Any:
-    """An `ILogger` of the given `tensorrt` module with one method more, `complaints() -> str`."""
+    """An `ILogger` of the given `tensorrt` module with an additional method `complaints() -> str`."""
     levels = {
         api.ILogger.Severity.INTERNAL_ERROR: logging.ERROR,
         api.ILogger.Severity.ERROR: logging.ERROR,
-        api.ILogger.Severity.WARNING: logging.INFO,  # it warns of much that is in order
+        api.ILogger.Severity.WARNING: logging.INFO,  # most of its warnings are harmless
         api.ILogger.Severity.INFO: logging.DEBUG,
         api.ILogger.Severity.VERBOSE: logging.DEBUG,
     }
@@ -27,14 +27,14 @@ def make_log(api: Any) -> Any:
             self._errors: deque[str] = deque(maxlen=_REMEMBERED)
 
         def log(self, severity: Any, msg: str) -> None:
-            """Called by TensorRT, on any of its threads."""
+            """Called by TensorRT on any of its threads."""
             level = levels.get(severity, logging.ERROR)
             if level == logging.ERROR:
                 self._errors.append(" ".join(msg.split()))
-            log.log(min(level, logging.INFO), "%s", msg)  # who asks for `complaints` says them louder
+            log.log(min(level, logging.INFO), "%s", msg)  # the caller of `complaints` reports errors
 
         def complaints(self) -> str:
-            """Its last errors as one line, which are then forgotten."""
+            """The last errors as one line; clears them."""
             errors = list(dict.fromkeys(self._errors))
             self._errors.clear()
             return "; ".join(errors) or "TensorRT gave no reason"

@@ -1,13 +1,13 @@
-"""TensorRT plans on disk: what a plan is for, where it lies, and how one is built once and never half.
+"""The cache of TensorRT plans on disk, shared by all processes.
 
-A plan runs only with the model, the GPU, the TensorRT version and the settings it was built for: all of them
-are its `PlanKey`, which names the file and stands in it. What does not match its key or its checksum is never
-handed to TensorRT, whose deserialiser trusts what it is given.
+A plan runs only with the model, GPU, TensorRT version and settings for which it was built. They form its
+`PlanKey`, which determines the file's name and is stored in the file. A file whose key or checksum does not
+match is never passed to TensorRT, whose deserialiser does not validate its input.
 
     ~/.cache/omnibind_ros/plans/audio.fp16-0f3c9ae1b2d4c6e8.plan     key, checksum, plan
-                                ....plan.part                        being written; worth nothing
+                                ....plan.part                        being written
                                 timings-77aa0b12cd34ef56.cache       kernel timings of one GPU and version
-                                building.lock                        held by the one process that builds
+                                building.lock                        held by the process that builds
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from omnibind_ros.config.resources import sha256_of
 from omnibind_ros.errors import BackendError
 
 RECIPE = 1
-"""Raised when this package builds plans in another way, so that older ones are built anew."""
+"""Incremented when this package builds plans differently, so that older plans are built again."""
 
 _MAGIC = b"omnibind_ros plan\n"
 
 
 class PlanMissing(BackendError):
-    """TensorRT would run this model, but its plan has not been built here yet."""
+    """TensorRT is available, but the plan of this model has not been built on this machine yet."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class PlanOptions:
     """How a plan is built.
 
     Attributes:
-        precision: of the ONNX file, `fp32`, `fp16` or `int8`; TensorRT 8.6 must be told.
-        workspace_mb: memory that a kernel may use beside its tensors, MiB.
-        dla_core: the deep learning accelerator to use (Orin: 0 or 1), with the GPU for what it cannot do.
+        precision: precision of the ONNX file, `fp32`, `fp16` or `int8`; TensorRT 8.6 does not detect it.
+        workspace_mb: workspace limit of a kernel, MiB.
+        dla_core: DLA core (Orin: 0 or 1), with GPU fallback; None = GPU only.
     """
 
     precision: str = "fp32"
@@ -52,10 +52,10 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class PlanKey:
-    """All that a plan depends on."""
+    """Everything on which a plan depends."""
 
     model: str
-    """name of the ONNX file without its suffix, for people"""
+    """name of the ONNX file without its suffix"""
     onnx_sha256: str
     gpu: str
     compute_capability: str
@@ -84,7 +84,7 @@ class PlanKey:
 
     @property
     def timings_file(self) -> str:
-        """Kernel timings are good for any model on the same GPU and version."""
+        """Kernel timings are valid for all models on the same GPU and TensorRT version."""
         return f"timings-{_digest_of([self.gpu, self.compute_capability, self.tensorrt])}.cache"
 
 
@@ -109,7 +109,7 @@ class PlanCache:
         """The plan of a key.
 
         Raises:
-            PlanMissing: not built yet, or what lies there is damaged; says which.
+            PlanMissing: it is not built yet, or the file is damaged; names which.
         """
         path = self.path(key)
         try:
@@ -118,53 +118,54 @@ class PlanCache:
             problem = f"no TensorRT plan of {key.model} for {key.gpu} and TensorRT {key.tensorrt} yet"
         except (OSError, ValueError) as error:
             problem = f"TensorRT plan {path} cannot be used: {error}"
-        raise PlanMissing(f"{problem}; `omnibind build` builds it")
+        raise PlanMissing(f"{problem}; run `omnibind build` to build it")
 
     def store(self, key: PlanKey, plan: bytes | memoryview) -> Path:
-        """Keep a plan, whole or not at all; only while `building`.
+        """Store a plan atomically; only while `building`.
 
         Raises:
-            BackendError: no space, or the folder cannot be written.
+            BackendError: the disk is full, or the folder is not writable.
         """
         path = self.path(key)
         try:
             _seal(path, asdict(key), plan)
         except OSError as error:
-            raise self._cannot_keep(error) from error
+            raise self._cannot_store(error) from error
         return path
 
     def discard(self, key: PlanKey) -> None:
-        """Forget a plan that TensorRT refused."""
+        """Delete a plan that TensorRT refused."""
         self.path(key).unlink(missing_ok=True)
 
     def load_timings(self, key: PlanKey) -> bytes:
-        """Kernel timings of earlier builds, empty if there are none that can be used."""
+        """Kernel timings of earlier builds; empty if there are none."""
         try:
             return bytes(_unsealed(self.folder / key.timings_file, {}))
         except (OSError, ValueError):
             return b""
 
     def store_timings(self, key: PlanKey, timings: bytes | memoryview) -> None:
-        """Keep kernel timings; only while `building`. Without them the next build merely takes longer."""
+        """Store kernel timings, which make later builds faster; only while `building`."""
         with suppress(OSError):
             _seal(self.folder / key.timings_file, {}, timings)
 
     @contextmanager
     def building(self, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the right to build. One process at a time has it: two that measure kernels on one GPU spoil
-        each other's figures, and small boards lack the memory. The kernel takes it back when a process dies.
+        """Hold the lock for building. Only one process builds at a time: builders that measure kernels on one
+        GPU disturb each other's measurements, and small boards lack the memory. The operating system releases
+        the lock when the process ends.
 
         Args:
             wait: called once if another process is building.
 
         Raises:
-            BackendError: the cache cannot be written.
+            BackendError: the cache is not writable.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / "building.lock").open("a")
         except OSError as error:
-            raise self._cannot_keep(error) from error
+            raise self._cannot_store(error) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,17 +174,17 @@ class PlanCache:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _cannot_keep(self, error: OSError) -> BackendError:
+    def _cannot_store(self, error: OSError) -> BackendError:
         advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
         return BackendError(
-            f"no plan can be kept in {self.folder}: {error.strerror}; {advice}, or set OMNIBIND_CACHE"
+            f"cannot store plans in {self.folder}: {error.strerror}; {advice}, or set OMNIBIND_CACHE"
         )
 
 
 def _seal(path: Path, key: dict[str, object], payload: bytes | memoryview) -> None:
-    """Write key, checksum and payload, so that `path` is the old file or the new one at any time."""
+    """Write key, checksum and payload atomically: `path` is always the old file or the new one."""
     header = {"key": key, "sha256": hashlib.sha256(payload).hexdigest()}
-    # Only the holder of the lock writes: a leftover of one that was killed is simply overwritten.
+    # Only the holder of the lock writes, so a leftover of a killed process can be overwritten.
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -203,11 +204,11 @@ def _unsealed(path: Path, key: dict[str, object]) -> memoryview:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is damaged or of another key.
+        ValueError: it is damaged or has another key.
     """
     content = memoryview(path.read_bytes())
     if bytes(content[: len(_MAGIC)]) != _MAGIC:
-        raise ValueError("it is no plan")
+        raise ValueError("it is not a plan")
     end = bytes(content[: 1 << 16]).find(b"\n", len(_MAGIC))
     try:
         header = json.loads(bytes(content[len(_MAGIC) : max(end, 0)]))

@@ -1,12 +1,12 @@
-"""TensorRT 8.6 (JetPack 6.0), 10.3 (6.1, 6.2), 10.13 (7) and 11: what differs between them, and nowhere else.
+"""All differences between TensorRT 8.6 (JetPack 6.0), 10.3 (6.1, 6.2), 10.13 (7) and 11.
 
                      8.6            10.3, 10.13                    11
-    precision        builder flags  the ONNX file's own types      likewise, always
+    precision        builder flags  types of the ONNX file         types of the ONNX file
                      and layers     (strongly typed network)
     progress         none           IProgressMonitor               IProgressMonitor
     DLA              fp16           fp16, weakly typed; to 10.7    from 11.4.1, typed by the ONNX file
 
-Everything else that this package uses has the same names and arguments in all of them.
+The rest of the API that this package uses has the same names and arguments in all versions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from omnibind_ros.errors import BackendError
 OLDEST = (8, 6)
 
 _UNTYPED_LAYERS = ("CONSTANT", "SHAPE", "CAST", "IDENTITY", "QUANTIZE", "DEQUANTIZE")
-"""Layers that compute nothing, or whose type is what they are."""
+"""Layers that compute nothing, or that define their own type."""
 
 
 @dataclass(frozen=True)
@@ -37,33 +37,33 @@ class TensorRT:
         return hasattr(self.api, "IProgressMonitor")
 
     def create_network(self, builder: Any, options: PlanOptions) -> Any:
-        """An empty network that takes its precision from the ONNX file as far as this version can."""
+        """An empty network; strongly typed, i.e. typed by the ONNX file, if this version supports it."""
         flags = self.api.NetworkDefinitionCreationFlag
         wanted = flags.STRONGLY_TYPED if self._strongly_typed(options) else flags.EXPLICIT_BATCH
         return builder.create_network(1 << int(wanted))
 
     def set_precision(self, network: Any, config: Any, options: PlanOptions) -> None:
-        """Make a weakly typed network compute in its ONNX file's types; a strong one does so by itself."""
+        """Make a weakly typed network compute in the types of its ONNX file."""
         if self._strongly_typed(options):
             return
         flags = self.api.BuilderFlag
         if options.precision == "int8":
-            # The places of Q and DQ nodes say what is int8; without FP16 all else stays fp32.
+            # Q and DQ nodes mark what is int8; without the flag FP16 everything else stays fp32.
             config.set_flag(flags.INT8)
         elif options.precision == "fp16":
             on_dla = options.dla_core is not None
             config.set_flag(flags.FP16)
-            # DLA has no fp32: there it is a wish, which the GPU grants where DLA cannot.
+            # DLA has no fp32: there the constraints are preferences, which GPU fallback fulfils.
             config.set_flag(
                 flags.PREFER_PRECISION_CONSTRAINTS if on_dla else flags.OBEY_PRECISION_CONSTRAINTS
             )
             self._pin_types(network)
 
     def use_dla(self, builder: Any, config: Any, parser: Any, options: PlanOptions) -> None:
-        """Give what it can to a DLA core, the rest to the GPU; before parsing.
+        """Assign supported layers to a DLA core, the others to the GPU; call it before parsing.
 
         Raises:
-            BackendError: there is no such core, or it cannot compute in this precision.
+            BackendError: there is no such core, or it does not support this precision.
         """
         core, count = options.dla_core, builder.num_DLA_cores
         if core is None:
@@ -71,7 +71,7 @@ class TensorRT:
         if core >= count:
             has = f"has {count} DLA cores" if count else "has no DLA"
             raise BackendError(
-                f"dla_core {core}: this board with TensorRT {self.version} {has}; leave it out"
+                f"dla_core {core}: this board with TensorRT {self.version} {has}; remove dla_core"
             )
         if options.precision != "fp16":
             raise BackendError(
@@ -86,13 +86,13 @@ class TensorRT:
     def _strongly_typed(self, options: PlanOptions) -> bool:
         if not hasattr(self.api.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
             return False
-        # As in trtexec of TensorRT 10, DLA gets a weakly typed network while there is such a thing.
+        # As in trtexec of TensorRT 10, DLA gets a weakly typed network where the version has them.
         return options.dla_core is None or not hasattr(self.api.BuilderFlag, "FP16")
 
     def _pin_types(self, network: Any) -> None:
-        """Follow the types of the ONNX file through the network and hold every layer to them.
+        """Propagate the types of the ONNX file through the network and constrain every layer to them.
 
-        Operands of an ONNX operator have one type, so that a layer has that of its first input which is no
+        The operands of an ONNX operator have one type: a layer has the type of its first input that is not a
         constant; casts change it.
         """
         api, types = self.api, {}
@@ -105,7 +105,7 @@ class TensorRT:
             outputs = [layer.get_output(i) for i in range(layer.num_outputs)]
             dtype = next((types[tensor.name] for tensor in inputs if tensor and tensor.name in types), None)
             if layer.type == api.LayerType.CAST:
-                layer.__class__ = api.ICastLayer  # the binding hands out the base class
+                layer.__class__ = api.ICastLayer  # the binding returns the base class
                 dtype = layer.to_type
             elif layer.num_outputs and layer.output_type_is_set(0):
                 dtype = layer.get_output_type(0)
@@ -122,10 +122,10 @@ class TensorRT:
 
 
 def load_tensorrt() -> TensorRT:
-    """TensorRT, if it is there and not too old.
+    """The installed TensorRT.
 
     Raises:
-        BackendError: says what is missing.
+        BackendError: it is not installed, cannot be loaded or is too old.
     """
     try:
         api = import_module("tensorrt")
@@ -135,5 +135,5 @@ def load_tensorrt() -> TensorRT:
         raise BackendError(f"TensorRT cannot be loaded: {' '.join(str(error).split())}") from error
     version = str(api.__version__)
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise BackendError(f"TensorRT {version} is too old; 8.6 (JetPack 6.0) or newer is needed")
+        raise BackendError(f"TensorRT {version} is too old; install 8.6 (JetPack 6.0) or newer")
     return TensorRT(api, version)

@@ -1,1 +1,1 @@
-"""What encoders cost on this machine, by backend and precision, beside what the machine could do at best."""
+"""Benchmarks of encoders by backend and precision, compared with the peak performance of the machine."""

@@ -1,19 +1,18 @@
-"""Encoders by backend and precision, in one run on the same inputs.
+"""Benchmark of encoders by backend and precision, on the same inputs.
 
-Every contender of a modality is a process that stays open; they take turns, a few dozen inferences at a time,
-so that whatever else the machine does meanwhile hits all of them alike.
+Each candidate of a modality is a process of its own. They alternate, a few dozen inferences at a time, so
+that other load on the machine affects all of them alike.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,108 +21,86 @@ import numpy as np
 
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.errors import BackendError
-from omnibind_ros.host.bench.contender import Contender
+from omnibind_ros.host.bench.candidate import Candidate
 from omnibind_ros.host.bench.machine import Machine, environment
-from omnibind_ros.host.data.scene import SIMULATORS
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.host.bench.results import NotMeasured, Result
+from omnibind_ros.host.data.scene import simulator
+from omnibind_ros.modalities.registry import having, make_preprocessor
+from omnibind_ros.process.child import run_code, run_main
 
 _INPUTS = 16
-_TURN = 25  # inferences before the next contender has its turn
-_SETTLED = 3  # turns that are not counted
-_SAME = 0.98  # cosine above which two embeddings of the same input are by the same model
+_TURN = 25  # inferences before the next candidate continues
+_WARM_UP = 3  # turns that are not measured
+_SAME = 0.98  # least cosine of two precisions' embeddings of the same input
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one contender costs.
-
-    Attributes:
-        name: e.g. `onnxruntime fp32`.
-        p50_ms, p99_ms: time of one inference, batch of one.
-        per_s: inferences a second, one after the other.
-        peak_mb: most memory its process had resident.
-        cold_start_s: from the start of the process to the first embedding.
-    """
-
-    modality: str
-    name: str
-    p50_ms: float
-    p99_ms: float
-    per_s: float
-    peak_mb: float
-    cold_start_s: float
-
-
-@dataclass(frozen=True)
-class Absence:
-    """A contender that could not take part, and why."""
-
-    modality: str
-    name: str
-    reason: str
-
-
-def contenders(
+def candidates(
     bundle: Bundle, modality: str, run: Path | None, threads: int
-) -> Iterator[Contender | Absence]:
-    """Who could take part here; the two that others are compared with come first."""
+) -> Iterator[Candidate | NotMeasured]:
+    """The candidates on this machine, and those that cannot run; the baselines of comparisons come first."""
 
-    def contender(kind: str, precision: str = "") -> Contender:
-        return Contender(kind, precision, str(bundle.folder), modality, threads, "", str(run or ""))
+    def candidate(kind: str, precision: str = "") -> Candidate:
+        return Candidate(kind, precision, str(bundle.folder), modality, threads, "", str(run or ""))
 
     if run is None or find_spec("torch") is None:
         missing = (
-            "torch is not installed" if run else "torch runs a training run's students: --run runs/digits"
+            "torch is not installed"
+            if run
+            else "torch needs the students of a training run: --run runs/digits"
         )
-        yield Absence(modality, "torch", missing)
+        yield NotMeasured(modality, "torch", missing)
     elif not (run / "final" / modality / "student.pt").is_file():
-        yield Absence(modality, "torch", f"no {run / 'final' / modality / 'student.pt'}")
+        yield NotMeasured(modality, "torch", f"no {run / 'final' / modality / 'student.pt'}")
     else:
-        yield from (contender("torch"), contender("torch.compile"))
+        yield from (candidate("torch"), candidate("torch.compile"))
         if _has_cuda():
-            yield contender("torch.cuda")
+            yield candidate("torch.cuda")
     precisions = bundle.manifest.encoders[modality].precisions
     for precision in ("fp32", "u8s8"):
         if precision in precisions:
-            yield contender("onnxruntime", precision)
+            yield candidate("onnxruntime", precision)
         else:
-            reason = "not in the bundle: omnibind quantize"
-            yield Absence(modality, f"onnxruntime {precision}", reason)
+            reason = "not in the bundle; add it with: omnibind quantize"
+            yield NotMeasured(modality, f"onnxruntime {precision}", reason)
     if find_spec("tensorrt"):
-        yield from (contender("tensorrt", p) for p in ("fp32", "fp16", "int8") if p in precisions)
+        yield from (candidate("tensorrt", p) for p in ("fp32", "fp16", "int8") if p in precisions)
 
 
 def measure_encoder(
     bundle: Bundle, modality: str, *, run: Path | None = None, threads: int = 1, repeat: int = 300
-) -> list[Result | Absence]:
-    """Measure all contenders of one modality on `repeat` inferences each."""
-    found = list(contenders(bundle, modality, run, threads))
-    results: list[Result | Absence] = [one for one in found if isinstance(one, Absence)]
+) -> list[Result | NotMeasured]:
+    """Measure all candidates of one modality on `repeat` inferences each.
+
+    Args:
+        run: folder of the training run whose students torch runs; None leaves torch out.
+    """
+    found = list(candidates(bundle, modality, run, threads))
+    results: list[Result | NotMeasured] = [one for one in found if isinstance(one, NotMeasured)]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         inputs = Path(folder) / "inputs.npy"
         np.save(inputs, _inputs(bundle, modality))
         running = []
         for one in found:
-            if isinstance(one, Contender):
+            if isinstance(one, Candidate):
                 try:
                     running.append(stack.enter_context(_Process(replace(one, inputs=str(inputs)))))
                 except BackendError as error:
-                    results.append(Absence(modality, _name(one), str(error)))
-        for turn in range(_SETTLED + -(-repeat // _TURN)):
+                    results.append(NotMeasured(modality, _name(one), str(error)))
+        for turn in range(_WARM_UP + -(-repeat // _TURN)):
             for process in running:
-                process.run(_TURN, count=turn >= _SETTLED)
+                process.run(_TURN, count=turn >= _WARM_UP)
         for process in running:
             cosine = float(process.first @ running[-1].first)
             if cosine < _SAME:
-                reason = f"embeds otherwise (cosine {cosine:.3f}): is it of the same training run?"
-                results.append(Absence(modality, process.name, reason))
+                reason = f"its embeddings differ (cosine {cosine:.3f}); pass --run the bundle's training run"
+                results.append(NotMeasured(modality, process.name, reason))
             else:
                 results.append(process.result())
     return results
 
 
 def floors_of(bundle: Bundle, modality: str, machine: Machine) -> dict[str, float]:
-    """Least milliseconds of each contender on the CPU, by its name; none without the module `onnx`."""
+    """Least possible latency of each candidate on the CPU in ms, by name; empty without the module `onnx`."""
     if find_spec("onnx") is None:
         return {}
     from omnibind_ros.host.bench.model_cost import model_cost
@@ -144,39 +121,40 @@ def _inputs(bundle: Bundle, modality: str) -> np.ndarray[Any, np.dtype[Any]]:
     preprocessing = dict(model.preprocessing)
     kind = str(preprocessing.get("adaptor", modality))
     rng = np.random.default_rng(0)
-    if kind not in SIMULATORS:
+    if kind not in having("simulate"):
         return rng.normal(size=(_INPUTS, *model.input.shape)).astype(model.input.dtype)
-    adaptor = make_preprocessor(modality, preprocessing)
-    return np.stack([adaptor.prepare(SIMULATORS[kind](i % 10, rng)) for i in range(_INPUTS)])
+    preprocessor = make_preprocessor(modality, preprocessing)
+    simulate = simulator(kind)
+    return np.stack([preprocessor.prepare(simulate(i % 10, rng)) for i in range(_INPUTS)])
 
 
-def _name(contender: Contender) -> str:
+def _name(candidate: Candidate) -> str:
     names = {"torch": "torch eager", "torch.cuda": "torch CUDA"}
-    return names.get(contender.kind, f"{contender.kind} {contender.precision}".strip())
+    return names.get(candidate.kind, f"{candidate.kind} {candidate.precision}".strip())
 
 
 def _has_cuda() -> bool:
-    """Asked in a process of its own: torch takes seconds and hundreds of megabytes."""
-    asks = [sys.executable, "-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"]
-    return subprocess.run(asks, capture_output=True).returncode == 0
+    """Checked in another process: importing torch takes seconds and hundreds of megabytes."""
+    command = run_code("import torch; sys.exit(not torch.cuda.is_available())")
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 class _Process:
-    """One contender's process."""
+    """The process of one candidate."""
 
-    def __init__(self, contender: Contender) -> None:
-        self.name = _name(contender)
-        self._modality = contender.modality
+    def __init__(self, candidate: Candidate) -> None:
+        self.name = _name(candidate)
+        self._modality = candidate.modality
         self._seconds: list[float] = []
         self._peak_mb = float("nan")
-        started = replace(contender, started=time.monotonic())
+        started = replace(candidate, started=time.monotonic())
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "omnibind_ros.host.bench.contender", started.to_json()],
+            run_main("omnibind_ros.host.bench.candidate", started.to_json()),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=environment(contender.threads),
+            env=environment(candidate.threads),
         )
         try:
             ready = self._answer()
@@ -212,7 +190,7 @@ class _Process:
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout
         line = self._process.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": "its process died"}
+        answer: dict[str, Any] = json.loads(line) if line else {"error": "its process ended"}
         if "error" in answer:
             raise BackendError(answer["error"])
         return answer

@@ -1,4 +1,4 @@
-"""What this machine can do at best: measured peaks of arithmetic and memory, and its CPU's features."""
+"""Peak performance of this machine: arithmetic and memory, measured, and the features of its CPU."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from typing import Any
 import numpy as np
 
 from omnibind_ros.errors import BackendError
+from omnibind_ros.process.child import run_main
 
-_TELLING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8", "asimddp", "i8mm")
-_GEMM = 768  # side of the matrices: they fit the second level of caches, more or less
-_FAR, _NEAR = 64 << 20, 512 << 10  # bytes to copy: far more than caches hold, and what lies in them
+_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8", "asimddp", "i8mm")
+_GEMM = 768  # side of the matrices, which about fit the second-level cache
+_FAR, _NEAR = 64 << 20, 512 << 10  # bytes to copy: far larger than the caches, and within them
 _ATTEMPTS = 25
 _ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Peaks with the given number of threads.
+    """Peak performance with a number of threads.
 
     Attributes:
-        cpu: its name and what it has for vectors and bytes, as the kernel says.
-        gflops: float32 matrix products, 10^9 operations a second; a multiply-add is two.
-        gops_8bit: uint8 x int8 matrix products; None where it could not be measured.
-        gbytes: memory read and written, 10^9 bytes a second.
-        gbytes_cached: the same of what lies in the caches, as a small model does from one run to the next.
+        cpu, features: name of the CPU, and its instructions for vectors and bytes, from /proc/cpuinfo.
+        gflops: float32 matrix products, 10^9 operations per second; a multiply-add counts as two.
+        gops_8bit: the same of uint8 x int8 matrix products; None if it cannot be measured.
+        gbytes: memory read and written, 10^9 bytes per second.
+        gbytes_cached: the same within the caches, where the data of a small model stays between runs.
     """
 
     cpu: str
@@ -45,7 +46,7 @@ class Machine:
     gbytes_cached: float
 
     def or_better(self, again: Machine) -> Machine:
-        """The better of two measurements: other work can only make a machine look slower."""
+        """The larger of two measurements of each peak, because other load only makes it smaller."""
         return replace(
             self,
             gflops=max(self.gflops, again.gflops),
@@ -56,26 +57,28 @@ class Machine:
 
     @property
     def multiplies_bytes(self) -> bool:
-        """Has the CPU instructions for products of bytes (VNNI, AMX, or ARM's dot products)?"""
+        """Whether the CPU has instructions for 8 bit products (VNNI, AMX, or ARM's dot products)."""
         return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"} & set(self.features))
 
 
 def measure_machine(threads: int = 1) -> Machine:
-    """Measure the peaks, in a few seconds and a process of its own: NumPy reads once how many threads it has.
+    """Measure the peaks in a few seconds, in another process: NumPy reads its number of threads only once.
 
     Raises:
         BackendError: the process failed.
     """
-    command = [sys.executable, "-m", "omnibind_ros.host.bench.machine", str(threads)]
+    command = run_main("omnibind_ros.host.bench.machine", threads)
     done = subprocess.run(command, env=environment(threads), capture_output=True, text=True)
     if done.returncode != 0:
-        raise BackendError(f"the machine cannot be measured: {done.stderr.strip().splitlines()[-1:]}")
+        raise BackendError(
+            f"cannot measure the machine: {(done.stderr.strip().splitlines() or ['no output'])[-1]}"
+        )
     found = json.loads(done.stdout)
     return Machine(**{**found, "features": tuple(found["features"])})
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The variables of a process in which libraries compute with that many threads."""
+    """Environment of a process whose libraries use that many threads."""
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
 
 
@@ -126,7 +129,7 @@ def _gops_8bit(threads: int) -> float | None:
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Shortest of some runs, seconds: others may use the machine, none makes it faster."""
+    """Shortest duration of several runs in seconds: other load only makes runs slower."""
     elapsed = []
     for _ in range(_ATTEMPTS):
         begun = perf_counter()
@@ -146,8 +149,9 @@ def _cpu() -> tuple[str, tuple[str, ...]]:
     }
     has = set(fields.get("flags", fields.get("features", "")).split())
     name = fields.get("model name", platform.machine())
-    return name, tuple(feature for feature in _TELLING if feature in has)
+    return name, tuple(feature for feature in _FEATURES if feature in has)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the peaks with as many threads as the argument says, as JSON."""
     sys.stdout.write(json.dumps(asdict(_measure(int(sys.argv[1])))))

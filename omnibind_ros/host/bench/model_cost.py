@@ -1,4 +1,4 @@
-"""What one inference must do at least, counted from its ONNX graph: operations, and bytes moved."""
+"""Least work of one inference, counted from its ONNX graph: operations, and bytes moved."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FITS_CACHES = 8 << 20
 
 @dataclass(frozen=True)
 class ModelCost:
-    """Counted from the graph alone.
+    """The work of one inference.
 
     Attributes:
-        operations: of convolutions and matrix products; a multiply-add is two.
-        weight_bytes: all weights, read once.
-        activation_bytes: what every convolution and matrix product reads and writes.
-        eight_bit: whether the products are of bytes.
+        operations: of convolutions and matrix products; a multiply-add counts as two.
+        weight_bytes: of all weights, each read once.
+        activation_bytes: read and written by convolutions and matrix products.
+        eight_bit: whether the products are of 8 bit numbers.
     """
 
     operations: int
@@ -31,9 +31,10 @@ class ModelCost:
     eight_bit: bool
 
     def floor_ms(self, machine: Machine) -> float:
-        """Least time on a machine: computing at its peak, or moving the bytes, whichever takes longer.
+        """Least latency on a machine in ms: computing or moving the bytes at its peak, the longer of the two.
 
-        (The roofline of Williams et al. 2009.) A model that fits the caches is taken to lie in them.
+        This is the roofline model (Williams, Waterman, Patterson 2009). A model that fits the caches is
+        assumed to be in them.
         """
         peak = machine.gops_8bit if self.eight_bit and machine.gops_8bit else machine.gflops
         moved = self.weight_bytes + self.activation_bytes
@@ -42,7 +43,7 @@ class ModelCost:
 
 
 def model_cost(path: Path) -> ModelCost:
-    """Count one encoder's graph, plain or with Q/DQ nodes."""
+    """Count the work of one encoder, with or without Q/DQ nodes."""
     model = onnx.shape_inference.infer_shapes(onnx.load(path))
     shapes = _shapes(model)
     eight_bit = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
@@ -59,7 +60,7 @@ def model_cost(path: Path) -> ModelCost:
 
 
 def _depth(node: NodeProto, weight: tuple[int, ...]) -> int:
-    """Products that are summed for one value of the output."""
+    """Number of products summed for one output value."""
     if node.op_type == "Conv":
         return prod(weight[1:])
     transposed = any(a.name == "transB" and a.i for a in node.attribute)

@@ -1,1 +1,1 @@
-"""Recordings: what a recipe says there is, how files are read, and who is held back for testing. No torch."""
+"""Recordings: recipes, readers, decoding, splits, checks, augmentation and corruption. No torch."""

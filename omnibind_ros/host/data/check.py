@@ -1,6 +1,6 @@
-"""Are the recordings what the recipe says? How many there are of what, and what is wrong with them.
+"""Checks of recordings against a recipe: how many there are of each class, and what is wrong with them.
 
-Every recording is read once, and remembered until its file or the rules for it change: see `data.seen`.
+Every recording is read once; the result is cached until its file or its rules change (`check_cache.py`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from omnibind_ros.errors import BadRecording
+from omnibind_ros.host.data.check_cache import CheckCache, Content
 from omnibind_ros.host.data.readers import read_source
 from omnibind_ros.host.data.recipe import AnySource, Recipe
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.data.seen import Content, Seen
 from omnibind_ros.host.data.splits import Split, split_of
 
 Progress = Callable[[list[Recording], str], Iterable[Recording]]
@@ -24,13 +24,13 @@ Progress = Callable[[list[Recording], str], Iterable[Recording]]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that should be known.
+    """A problem or a note.
 
     Attributes:
-        kind: `unreadable`, `missing`, `duplicate`, `contradiction`, `pair`, `empty` are problems; `gap`,
-            `silent`, `repeated` are notes.
+        kind: `unreadable`, `missing`, `duplicate`, `contradiction`, `pair` and `empty` are problems; `gap`,
+            `silent` and `repeated` are notes.
         text: one line.
-        recordings: names of those concerned.
+        recordings: names of the recordings concerned.
     """
 
     kind: str
@@ -39,15 +39,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What there is.
+class CheckResult:
+    """Counts and findings.
 
     Attributes:
         counts: readable recordings by modality, label (None = negatives) and split.
-        sources, groups: recordings, and different groups, of each source.
+        sources, groups: number of recordings, and of different groups, of each source.
         pairs: moments that several modalities recorded.
-        problems: to be dealt with before training.
-        notes: real gaps, to be known.
+        problems: to be fixed before training.
+        notes: gaps in the data that training accepts.
     """
 
     counts: Mapping[str, Counter[tuple[str | None, Split]]]
@@ -58,7 +58,7 @@ class Report:
     notes: list[Finding]
 
     def count(self, modality: str, label: str | None = None, split: Split | None = None) -> int:
-        """Recordings of a modality, of a split or of all."""
+        """Number of recordings of a modality and label (None = negatives), of one split or of all."""
         of = self.counts[modality].items()
         return sum(n for (of_label, of_split), n in of if of_label == label and split in (None, of_split))
 
@@ -87,29 +87,31 @@ class Report:
         }
 
 
-def check(recipe: Recipe, root: Path, seen: Seen, progress: Progress = lambda found, _: found) -> Report:
-    """Find and read everything.
+def check(
+    recipe: Recipe, root: Path, cache: CheckCache, progress: Progress = lambda found, _: found
+) -> CheckResult:
+    """Read and check all recordings.
 
     Args:
-        seen: what was read by earlier checks; it is brought up to date.
-        progress: shows how far reading a source is.
+        cache: results of earlier checks; it is updated.
+        progress: wraps the recordings of a source to show how many have been read.
 
     Raises:
-        BadRecording: `root` is no folder.
-        ConfigError: a source's rules do not fit what is there.
+        BadRecording: `root` is not a folder.
+        ConfigError: a source's rules do not fit its files.
     """
     problems: list[Finding] = []
     known: list[_Known] = []
     sources: dict[str, int] = {}
     groups: dict[str, int] = {}
     for source in recipe.sources:
-        found, trouble = _find(recipe, source, root)
-        problems += trouble
+        found, failed = _find(recipe, source, root)
+        problems += failed
         sources[source.name], groups[source.name] = len(found), len({r.group for r in found if r.group})
-        adaptor, rule = recipe.adaptor(source.modality), recipe.split_rule(source.name)
-        rules = f"{source.model_dump_json()} {adaptor.format}"
+        preprocessor, rule = recipe.preprocessor(source.modality), recipe.split_rule(source.name)
+        rules = f"{source.model_dump_json()} {preprocessor.format}"
         for recording in progress(found, f"reading {source.name}"):
-            content = seen.content(recording, adaptor, rules)
+            content = cache.content(recording, preprocessor, rules)
             if content.problem:
                 problems.append(Finding("unreadable", content.problem, (recording.name,)))
             else:
@@ -117,15 +119,15 @@ def check(recipe: Recipe, root: Path, seen: Seen, progress: Progress = lambda fo
     counts: dict[str, Counter[tuple[str | None, Split]]] = {s.modality: Counter() for s in recipe.sources}
     for one in known:
         counts[one.recording.modality][one.recording.label, one.split] += 1
-    report = Report(counts, sources, groups, _count_pairs(known), problems, [])
-    looks = (_same_content(known), _torn_pairs(known), _unequal_scales(recipe, report), _silent(known))
-    for finding in chain.from_iterable(looks):
-        (report.notes if finding.kind in ("gap", "silent", "repeated") else problems).append(finding)
-    return report
+    result = CheckResult(counts, sources, groups, _count_pairs(known), problems, [])
+    checks = (_same_content(known), _split_pairs(known), _missing_classes(recipe, result), _silent(known))
+    for finding in chain.from_iterable(checks):
+        (result.notes if finding.kind in ("gap", "silent", "repeated") else problems).append(finding)
+    return result
 
 
 def _find(recipe: Recipe, source: AnySource, root: Path) -> tuple[list[Recording], list[Finding]]:
-    """The recordings of a source, and why there are none."""
+    """The recordings of a source, or a finding if there are none."""
     try:
         found = list(read_source(recipe, source, root))
     except BadRecording as error:
@@ -133,7 +135,7 @@ def _find(recipe: Recipe, source: AnySource, root: Path) -> tuple[list[Recording
             raise
         return [], [Finding("unreadable", f"source {source.name}: {error}")]
     if not found:
-        return [], [Finding("missing", f"source {source.name}: nothing like {source.path} below {root}")]
+        return [], [Finding("missing", f"source {source.name}: no file matches {source.path} below {root}")]
     return found, []
 
 
@@ -159,21 +161,21 @@ def _same_content(known: list[_Known]) -> Iterator[Finding]:
         names = tuple(one.recording.name for one in same)
         labels = sorted({str(one.recording.label) for one in same})
         if len({one.split for one in same}) > 1:
-            yield Finding("duplicate", f"the same in several splits: {_listed(same)}", names)
+            yield Finding("duplicate", f"the same content in several splits: {_listed(same)}", names)
         if len(labels) > 1:
             yield Finding(
-                "contradiction", f"the same, but labelled {', '.join(labels)}: {_listed(same)}", names
+                "contradiction", f"the same content with labels {', '.join(labels)}: {_listed(same)}", names
             )
         repeated += len(same) - 1
     if repeated:
-        yield Finding("repeated", f"{repeated} recordings repeat another one")
+        yield Finding("repeated", f"{repeated} recordings have the same content as another one")
 
 
-def _torn_pairs(known: list[_Known]) -> Iterator[Finding]:
+def _split_pairs(known: list[_Known]) -> Iterator[Finding]:
     for pair, together in _by_pair(known).items():
         if len({one.split for one in together}) > 1:
             names = tuple(one.recording.name for one in together)
-            yield Finding("pair", f"one moment ({pair}) in several splits: {_listed(together)}", names)
+            yield Finding("pair", f"the moment {pair!r} in several splits: {_listed(together)}", names)
 
 
 def _count_pairs(known: list[_Known]) -> int:
@@ -188,21 +190,23 @@ def _by_pair(known: list[_Known]) -> dict[str, list[_Known]]:
     return by_pair
 
 
-def _unequal_scales(recipe: Recipe, report: Report) -> Iterator[Finding]:
+def _missing_classes(recipe: Recipe, result: CheckResult) -> Iterator[Finding]:
     for label in recipe.labels:
-        if not any(report.count(modality, label) for modality in report.counts):
+        if not any(result.count(modality, label) for modality in result.counts):
             yield Finding("empty", f"class {label!r} has no recordings in any modality")
-    for modality in report.counts:
-        absent = [label for label in recipe.labels if not report.count(modality, label)]
-        untaught = [
+    for modality in result.counts:
+        absent = [label for label in recipe.labels if not result.count(modality, label)]
+        not_in_train = [
             label
             for label in recipe.labels
-            if label not in absent and not report.count(modality, label, "train")
+            if label not in absent and not result.count(modality, label, "train")
         ]
         if absent:
             yield Finding("gap", f"{modality} has no recordings of {', '.join(absent)}")
-        if untaught:
-            yield Finding("gap", f"{modality} has no recordings in the train split of {', '.join(untaught)}")
+        if not_in_train:
+            yield Finding(
+                "gap", f"{modality} has no recordings in the train split of {', '.join(not_in_train)}"
+            )
 
 
 def _silent(known: list[_Known]) -> Iterator[Finding]:
@@ -211,7 +215,7 @@ def _silent(known: list[_Known]) -> Iterator[Finding]:
         if one.content.silent:
             by_source[one.recording.source].append(one.recording.name)
     for source, names in by_source.items():
-        text = f"source {source}: no signal in {len(names)} recordings, which training leaves out: {names[0]}"
+        text = f"source {source}: no signal in {len(names)} recordings, which are not trained on: {names[0]}"
         yield Finding("silent", text + (", ..." if len(names) > 1 else ""), tuple(names))
 
 

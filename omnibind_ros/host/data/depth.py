@@ -1,11 +1,11 @@
 """Frames of a depth camera -> a point cloud.
 
 A pixel (u, v) of depth z is the point ((u - cx) z / fx, -(v - cy) z / fy, z) of a pinhole camera, with y
-turned upwards as `sensors.point_cloud` wants it.
+turned upwards, as the raw samples of `point_cloud` have it.
 
-Of many frames either all points are taken, or those that move: what differs from the frame `lag` before by
-more than `motion_m` is where the action is. That is the idea of depth motion maps (Yang, Zhang, Tian, 2012;
-Chen, Liu, Kehtarnavaz, 2013), kept in three dimensions.
+Of many frames either all points are taken, or those that move: whose depth differs by more than `motion_m`
+from that of the frame `lag` before. This is the idea of depth motion maps (Yang, Zhang, Tian, 2012; Chen,
+Liu, Kehtarnavaz, 2013) in three dimensions.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class DepthCamera(StrictModel):
     centre_px: Annotated[tuple[float, float], Strict(False)]
     """cx, cy in pixels"""
     unit_m: float = Field(0.001, gt=0)
-    """metres of a depth of 1; 0 is nothing seen"""
+    """metres of a depth of 1; a depth of 0 is no measurement"""
     keep: Literal["all", "moving"] = "all"
     """points of all frames, or of what moves between them"""
     motion_m: float = Field(0.05, gt=0)
-    """change of depth from which a pixel moves; what appears before an empty background does, too"""
+    """least change of depth of a moving pixel; an object in front of an empty background moves as well"""
     lag: int = Field(3, ge=1)
-    """frames between the two that are compared; more sees slower movements"""
+    """distance of the compared frames; a larger one detects slower movements"""
     points: int = Field(4096, ge=1)
-    """so many are kept of more, evenly over the recording"""
+    """largest number of points, spread evenly over the recording"""
 
 
 def points_of_depth(frames: NDArray[Any], camera: DepthCamera) -> NDArray[np.float32]:
@@ -54,7 +54,7 @@ def points_of_depth(frames: NDArray[Any], camera: DepthCamera) -> NDArray[np.flo
     if camera.keep == "moving":
         if len(frames) <= camera.lag:
             raise BadRecording(
-                f"has {len(frames)} depth frames; what moves shows in {camera.lag + 1} or more"
+                f"has {len(frames)} depth frames; 'keep: moving' with lag {camera.lag} needs {camera.lag + 1}"
             )
         now = frames[camera.lag :]
         change = np.abs(now.astype(np.int32) - frames[: -camera.lag])

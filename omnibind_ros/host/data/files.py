@@ -1,8 +1,8 @@
 """The files below a folder, found by patterns such as `audio/{label}_{group}_{}.wav`.
 
-A pattern is the end of a path. What stands in braces is a hole: `{name}` is as little as fits and becomes a
-field of that name, `{name:regex}` is what the regular expression says, `{}` is anything but a slash. A name
-used twice must be the same text both times.
+A pattern is the end of a path. Braces mark a placeholder: `{name}` matches as few characters as possible and
+becomes a field of that name, `{name:regex}` matches a regular expression, `{}` matches anything without a
+slash. A name used twice must match the same text both times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-_HOLE = re.compile(r"\{(\w*)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
+_PLACEHOLDER = re.compile(r"\{(\w*)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Found:
 
     Attributes:
         name: the part of the path that the pattern describes; the same wherever the root is.
-        fields: what was found in the holes.
+        fields: the texts that the placeholders match.
     """
 
     file: Path
@@ -33,7 +33,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Files:
-    """All files anywhere below `root`; `paths` are relative to it, with '/', sorted."""
+    """All files below `root`; `paths` are relative to it, with '/' as separator, sorted."""
 
     root: Path
     paths: tuple[str, ...]
@@ -49,7 +49,7 @@ class Files:
 
 @lru_cache(maxsize=4)
 def files_below(root: Path) -> Files:
-    """Every file below a folder, links followed; hidden ones are left out."""
+    """Every file below a folder, symbolic links included; hidden files and folders are left out."""
     found = []
     for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -63,12 +63,12 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     """A pattern of paths as a regular expression for `Files.matching`.
 
     Raises:
-        ValueError: a hole's regular expression is none, or a brace stands alone.
+        ValueError: a placeholder's regular expression is not valid, or a brace has no partner.
     """
     parts, end, seen = [], 0, set[str]()
-    for hole in _HOLE.finditer(pattern):
-        parts.append(_plain(pattern[end : hole.start()]))
-        name, expression = hole.group(1), hole.group(2)
+    for mark in _PLACEHOLDER.finditer(pattern):
+        parts.append(_plain(pattern[end : mark.start()]))
+        name, expression = mark.group(1), mark.group(2)
         if name in seen:
             parts.append(f"(?P={name})")
         elif name:
@@ -76,15 +76,15 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             seen.add(name)
         else:
             parts.append(f"(?:{expression or '[^/]+'})")
-        end = hole.end()
+        end = mark.end()
     parts.append(_plain(pattern[end:]))
     try:
         return re.compile("(?:^|/)" + "".join(parts) + "$")
     except re.error as error:
-        raise ValueError(f"{pattern!r} holds no regular expression: {error}") from error
+        raise ValueError(f"{pattern!r} has an invalid regular expression: {error}") from error
 
 
 def _plain(text: str) -> str:
     if "{" in text or "}" in text:
-        raise ValueError(f"a brace stands alone in {text!r}; a hole is {{}}, {{name}} or {{name:regex}}")
+        raise ValueError(f"unmatched brace in {text!r}; a placeholder is {{}}, {{name}} or {{name:regex}}")
     return re.escape(text)

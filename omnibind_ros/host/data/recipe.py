@@ -1,4 +1,4 @@
-"""A recipe says which recordings mean what: labels, modalities, sources, splits. One YAML file, checked.
+"""A recipe: labels, modalities, sources and splits of the recordings to train on, in one checked YAML file.
 
 `docs/recipes.md` explains every key.
 """
@@ -14,7 +14,6 @@ from pydantic import AfterValidator, Field, JsonValue, Strict
 from omnibind_ros.config.resources import find_config
 from omnibind_ros.config.strict_yaml import Document, StrictModel, read_yaml
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.data.from_pictures import VIEWS
 from omnibind_ros.host.data.readers.bag import BagSource
 from omnibind_ros.host.data.readers.folders import FolderSource
 from omnibind_ros.host.data.readers.idx import IdxSource
@@ -22,11 +21,13 @@ from omnibind_ros.host.data.readers.mat import MatSource
 from omnibind_ros.host.data.readers.npz import NpzSource
 from omnibind_ros.host.data.readers.pattern import PatternSource
 from omnibind_ros.host.data.readers.table import TableSource
-from omnibind_ros.host.data.scene import SIMULATORS
 from omnibind_ros.host.data.source import Name, SplitRule
-from omnibind_ros.modalities.preprocessor import Preprocessor, make_preprocessor
+from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import having, make_preprocessor, names
 from omnibind_ros.names import check_sensor_name, nearest
-from omnibind_ros.types import MODALITIES
+
+TEACHER_MODALITIES = ("image", "text")
+"""Modalities of the teacher itself: their students learn from the texts alone."""
 
 AnySource = FolderSource | PatternSource | TableSource | NpzSource | IdxSource | MatSource | BagSource
 
@@ -34,7 +35,7 @@ AnySource = FolderSource | PatternSource | TableSource | NpzSource | IdxSource |
 def _is_description(text: str) -> str:
     for field in re.findall(r"\{(.*?)\}", text):
         if field not in ("word", "label", "digit"):
-            raise ValueError(f"{text!r}: there is no {{{field}}}, only {{word}} and {{label}}")
+            raise ValueError(f"{text!r}: unknown field {{{field}}}; there are {{word}} and {{label}}")
     return text
 
 
@@ -42,7 +43,7 @@ Description = Annotated[str, AfterValidator(_is_description)]
 
 
 class InputMotion(StrictModel):
-    """How far a model input may be moved in training; what is not given is left to the modality's plan."""
+    """Ranges of the augmentation of model inputs; the modality's plan has the defaults."""
 
     rotation: float | None = None
     scale: float | None = None
@@ -60,16 +61,16 @@ class InputMotion(StrictModel):
 
 
 class StudentRules(StrictModel):
-    """Size and training of a modality's student; what is not given is left to the modality's plan."""
+    """Size and training of a modality's student; the modality's plan has the defaults."""
 
     widths: Annotated[tuple[int, ...], Strict(False)] | None = None
     """channels of each stage of the network"""
     stem_stride: int | None = Field(None, ge=1, le=2)
     dropout: float | None = Field(None, ge=0, lt=1)
     variants: int | None = Field(None, ge=1)
-    """versions kept of each recording, augmented on the raw level from the second on"""
+    """versions prepared of each recording, augmented on the raw level from the second on"""
     samples: int | None = Field(None, ge=1)
-    """samples seen in training, in all"""
+    """samples drawn in the whole training"""
     batch: int | None = Field(None, ge=2)
     lr: float | None = Field(None, gt=0)
     weight_decay: float | None = Field(None, ge=0)
@@ -78,32 +79,32 @@ class StudentRules(StrictModel):
 
 
 class ModalityRules(StrictModel):
-    """A modality of one's own, or a built-in one with other constants."""
+    """A custom modality, or a built-in one with other constants."""
 
     adaptor: str | None = None
     """the built-in modality whose messages and raw samples it has; `series` for any time series"""
     preprocessing: dict[str, JsonValue] = Field(default_factory=dict)
-    """constants of that adaptor's format; they go into the bundle's manifest"""
+    """constants of its preprocessing; they are written to the bundle's manifest"""
     student: StudentRules = StudentRules()
 
 
 class Recipe(StrictModel):
-    """Everything a training run needs to know about its data."""
+    """The data of a training run."""
 
     name: str
     labels: dict[Name, Name]
-    """label -> the word for it"""
+    """label -> its word, for descriptions"""
     descriptions: Annotated[tuple[Description, ...], Strict(False)] = ("{word}",)
     own: dict[str, ModalityRules] = Field(default_factory=dict, alias="modalities")
     sources: Annotated[tuple[Annotated[AnySource, Field(discriminator="reader")], ...], Strict(False)]
     split: SplitRule = SplitRule()
-    """who is held back, of sources that do not say it themselves"""
+    """held-back recordings of sources without a split of their own"""
     simulated: dict[str, int] = Field(default_factory=dict)
-    """modality -> simulated samples a class that are added in training; of the digits 0 to 9 only"""
+    """modality -> simulated samples per class that are added in training; of the digits 0 to 9 only"""
     from_pictures: dict[str, str] = Field(default_factory=dict)
-    """modality -> source of pictures that are turned into its kind of input for training"""
+    """modality -> source of pictures that are converted into its inputs for training"""
     taught_by: dict[str, str] = Field(default_factory=dict)
-    """modality -> modality whose student, trained before, says what it makes of the same moments"""
+    """modality -> modality whose student is trained first and gives targets for the same moments"""
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -114,8 +115,8 @@ class Recipe(StrictModel):
         """In order of first mention, simulated ones last."""
         return tuple(dict.fromkeys([*(s.modality for s in self.sources), *self.simulated]))
 
-    def adaptor(self, modality: str) -> Preprocessor:
-        """What turns this recipe's recordings of a modality into model inputs, as the robot will.
+    def preprocessor(self, modality: str) -> Preprocessor:
+        """The preprocessing of a modality, the same as on the robot.
 
         Raises:
             ConfigError: no such modality or constant.
@@ -124,7 +125,7 @@ class Recipe(StrictModel):
         return make_preprocessor(modality, {"adaptor": rules.adaptor or modality, **rules.preprocessing})
 
     def split_rule(self, source: str) -> SplitRule:
-        """Who is held back of a source."""
+        """The split rule of a source."""
         own = {s.name: s.split for s in self.sources}[source]
         return own if own is not None else self.split
 
@@ -151,7 +152,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     """Read a recipe by its name (`digits`) or path.
 
     Raises:
-        ConfigError: not found, or wrong; the line names file, line and key.
+        ConfigError: it is not found or not valid; the message names file, line and key.
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
@@ -169,23 +170,23 @@ def _check_modalities(recipe: Recipe, document: Document) -> None:
         where = ("modalities", name)
         try:
             check_sensor_name(name)
-            if rules.adaptor is None and name not in MODALITIES:
+            if rules.adaptor is None and name not in names():
                 raise ConfigError(
-                    f"{name!r} is not built in; say whose messages it has, e.g. adaptor: series"
+                    f"{name!r} is not built in; name the built-in modality it is like, e.g. adaptor: series"
                 )
-            recipe.adaptor(name)
+            recipe.preprocessor(name)
         except (ConfigError, TypeError, ValueError) as error:
             raise document.error(where, str(error)) from error
 
 
 def _check_sources(recipe: Recipe, document: Document) -> None:
-    known = (*MODALITIES, *recipe.own)
-    names: set[str] = set()
+    known = (*names(), *recipe.own)
+    seen: set[str] = set()
     for index, source in enumerate(recipe.sources):
         where = ("sources", str(index))
-        if source.name in names:
-            raise document.error((*where, "name"), f"{source.name!r} is the name of another source, too")
-        names.add(source.name)
+        if source.name in seen:
+            raise document.error((*where, "name"), f"another source has the name {source.name!r} as well")
+        seen.add(source.name)
         if source.modality not in known:
             hint = nearest(source.modality, known)
             raise document.error(
@@ -194,46 +195,48 @@ def _check_sources(recipe: Recipe, document: Document) -> None:
         for found, label in source.classes.items():
             if label is not None and label not in recipe.labels:
                 hint = nearest(label, recipe.labels)
-                raise document.error((*where, "classes", found), f"{label!r} is no label of the recipe{hint}")
+                raise document.error(
+                    (*where, "classes", found), f"{label!r} is not a label of the recipe{hint}"
+                )
 
 
 def _check_additions(recipe: Recipe, document: Document) -> None:
     sources = {source.name: source.modality for source in recipe.sources}
     for modality, source in recipe.from_pictures.items():
         where = ("from_pictures", modality)
-        if modality not in VIEWS:
-            raise document.error(
-                where, f"pictures cannot be turned into {modality!r}{nearest(modality, VIEWS)}"
-            )
+        if modality not in having("from_picture"):
+            hint = nearest(modality, having("from_picture"))
+            raise document.error(where, f"pictures cannot be converted into {modality!r}{hint}")
         if sources.get(source) != "image":
             pictures = [name for name, of in sources.items() if of == "image"]
-            raise document.error(where, f"{source!r} is no source of images{nearest(source, pictures)}")
+            raise document.error(where, f"{source!r} is not a source of images{nearest(source, pictures)}")
     for modality, partner in recipe.taught_by.items():
-        problem = _cannot_be_taught(recipe, modality, partner)
+        problem = _taught_by_problem(recipe, modality, partner)
         if problem:
             raise document.error(("taught_by", modality), problem)
     for modality in recipe.simulated:
         where = ("simulated", modality)
-        if modality not in SIMULATORS:
-            raise document.error(where, f"there is no simulated {modality!r}{nearest(modality, SIMULATORS)}")
+        if modality not in having("simulate"):
+            hint = nearest(modality, having("simulate"))
+            raise document.error(where, f"no simulated {modality!r}{hint}")
         strange = [label for label in recipe.labels if label not in tuple("0123456789")]
         if strange:
-            raise document.error(where, f"simulated sensors show the digits 0 to 9 only, not {strange[0]!r}")
+            raise document.error(where, f"simulated sensors have the labels 0 to 9 only, not {strange[0]!r}")
 
 
-def _cannot_be_taught(recipe: Recipe, modality: str, partner: str) -> str:
-    """Why not; "" if it can."""
-    if modality in ("image", "text"):
-        return f"{modality} is the teacher's own and learns from the words alone"
+def _taught_by_problem(recipe: Recipe, modality: str, partner: str) -> str:
+    """Why a student of `partner` cannot teach `modality`; "" if it can."""
+    if modality in TEACHER_MODALITIES:
+        return f"{modality} is a modality of the teacher, whose student learns from the texts alone"
     paired = {source.modality for source in recipe.sources if source.pair}
     for name in (modality, partner):
         if name not in recipe.modalities:
             return f"the recipe has no modality {name!r}{nearest(name, recipe.modalities)}"
         if name not in paired:
-            return f"no source of {name!r} says which recordings are of the same moment; give it a 'pair'"
+            return f"no source of {name!r} has a 'pair', which marks recordings of the same moment"
     chain = [modality]
     while chain[-1] in recipe.taught_by:
         chain.append(recipe.taught_by[chain[-1]])
         if chain[-1] in chain[:-1]:
-            return f"nobody can begin: {' is taught by '.join(chain)}"
+            return f"taught_by is circular: {' -> '.join(chain)}"
     return ""

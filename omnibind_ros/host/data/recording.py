@@ -1,4 +1,4 @@
-"""One recording: what it is of, who made it, and how to read it when it is wanted."""
+"""One recording: its label and group, and how to read it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Recording:
-    """A handle; nothing is read before `load`.
+    """A handle to a recording; `load` reads it.
 
     Attributes:
         label: a label of the recipe, or None for a negative (none of the labels).
-        group: speaker, writer or session; "" where the recordings do not say.
-        name: unique and stable: the path under the source, plus an index in files that hold many.
+        group: speaker, writer or session; "" where it is not known.
+        name: unique and stable: the path within the source, with an index in files of many recordings.
         load: reads the raw sample (see `omnibind_ros.modalities`); raises BadRecording.
-        pair: recordings of the same moment by several sensors share it (true pairs); "" = has no partners.
-        file: where it lies on disk; None for what is simulated.
+        pair: shared by recordings of the same moment by several sensors (true pairs); "" without partners.
+        file: on disk; None for a simulated recording.
     """
 
     modality: str

@@ -1,38 +1,21 @@
-"""One scene: one digit, seen, heard and felt by every sensor at once.
+"""A simulated scene: one digit, sensed by every simulated sensor at once.
 
-Nothing is replayed: each call is a new repetition by another hand or voice, so a sensor in a simulated
-scene is never stuck, and any number of different samples can be drawn to train on.
+Each call simulates a new repetition by another hand or voice, so that simulated sensors are never stuck and
+any number of different samples can be drawn for training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.modalities.audio.simulation import simulate_audio
-from omnibind_ros.modalities.event.simulation import simulate_event
-from omnibind_ros.modalities.image.simulation import simulate_image
-from omnibind_ros.modalities.point_cloud.simulation import simulate_point_cloud
-from omnibind_ros.modalities.text.simulation import simulate_text
-from omnibind_ros.modalities.thermal.simulation import simulate_thermal
-from omnibind_ros.modalities.touch.simulation import simulate_touch
+from omnibind_ros.modalities.definition import Simulate
+from omnibind_ros.modalities.registry import ORDER, find, having
+from omnibind_ros.names import nearest
 from omnibind_ros.types import Modality
-
-Simulator = Callable[[int, np.random.Generator], Any]
-
-SIMULATORS: dict[Modality, Simulator] = {
-    "image": simulate_image,
-    "text": simulate_text,
-    "audio": simulate_audio,
-    "event": simulate_event,
-    "touch": simulate_touch,
-    "thermal": simulate_thermal,
-    "point_cloud": simulate_point_cloud,
-}
-"""The raw sample of each modality, given a label 0-9 and a random generator."""
 
 
 class Scene:
@@ -40,19 +23,37 @@ class Scene:
 
     The same `label` and `seed` give the same samples; each modality has a random stream of its own, so the
     order in which sensors are read does not matter.
+
+    Raises:
+        ConfigError: the label is not an integer from 0 to 9.
     """
 
     def __init__(self, label: int, seed: int = 0) -> None:
         if label not in range(10):
             raise ConfigError(f"simulated scene: label {label!r} is not a digit; use 0 to 9")
         self.label = label
-        streams = np.random.SeedSequence([seed, label]).spawn(len(SIMULATORS))
-        self._streams = dict(zip(SIMULATORS, map(np.random.default_rng, streams), strict=True))
+        self._seed = seed
+        self._streams: dict[Modality, np.random.Generator] = {}
 
     def sample(self, modality: Modality) -> Any:
         """A new raw sample. Raises ConfigError for a modality that is not simulated."""
-        if modality not in SIMULATORS:
-            raise ConfigError(
-                f"no simulated sensor for modality '{modality}'; there are: {', '.join(SIMULATORS)}"
-            )
-        return SIMULATORS[modality](self.label, self._streams[modality])
+        simulate = simulator(modality)
+        if modality not in self._streams:
+            self._streams[modality] = np.random.default_rng(self._stream(modality))
+        return simulate(self.label, self._streams[modality])
+
+    def _stream(self, modality: Modality) -> np.random.SeedSequence:
+        number = ORDER.index(modality) if modality in ORDER else crc32(modality.encode())
+        return np.random.SeedSequence([self._seed, self.label], spawn_key=(number,))
+
+
+def simulator(modality: Modality) -> Simulate:
+    """The simulation of a modality.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    known = find(modality)
+    if known is None or known.simulate is None:
+        raise ConfigError(f"modality {modality!r} is not simulated{nearest(modality, having('simulate'))}")
+    return known.simulate.load()

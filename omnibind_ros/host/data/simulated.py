@@ -1,22 +1,24 @@
-"""Simulated sensors as one more source of recordings."""
+"""Simulated recordings."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.data.scene import SIMULATORS
+from omnibind_ros.host.data.scene import simulator
+from omnibind_ros.modalities.definition import Simulate
 
 
 def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[Recording]:
-    """`recipe.simulated[modality]` recordings a label, reproducible by seed."""
+    """`recipe.simulated[modality]` simulated recordings per label; the same seed gives the same."""
     count = recipe.simulated.get(modality, 0)
     if not count:
         return []
-    simulate = SIMULATORS[modality]
+    simulate = simulator(modality)
     return [
         Recording(
             modality,
@@ -31,5 +33,5 @@ def simulated_recordings(recipe: Recipe, modality: str, seed: int = 0) -> list[R
     ]
 
 
-def _draw(simulate: object, label: int, seed: tuple[int, ...]) -> object:
-    return simulate(label, np.random.default_rng(seed))  # type: ignore[operator]
+def _draw(simulate: Simulate, label: int, seed: tuple[int, ...]) -> Any:
+    return simulate(label, np.random.default_rng(seed))

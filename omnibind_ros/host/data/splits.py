@@ -1,4 +1,4 @@
-"""Who is held back: groups as a whole, the rest by a hash, so that new files never move old ones."""
+"""Splits: listed groups as a whole, the others by a hash, so that new files never change old assignments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 
 
 def split_of(recording: Recording, rule: SplitRule) -> Split:
-    """The split a recording belongs to; depends on its group, pair and name alone."""
+    """The split of a recording; it depends on its group, pair and name alone."""
     if recording.group and recording.group in rule.test_groups:
         return "test"
     if recording.group and recording.group in rule.dev_groups:
@@ -27,7 +27,7 @@ def split_of(recording: Recording, rule: SplitRule) -> Split:
 
 
 def _drawn_by(recording: Recording, rule: SplitRule) -> str:
-    """What stays together and is drawn by its hash."""
+    """The text whose hash decides: the same for recordings that stay together."""
     together = {"recordings": "", "groups": recording.group, "pairs": recording.pair}[rule.share_of]
     return (together or recording.name) + (f"#{rule.seed}" if rule.seed else "")
 

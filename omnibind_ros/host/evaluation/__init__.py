@@ -1,1 +1,1 @@
-"""How good encoders and fusion are: every modality, every subset of them, against other rules of fusion."""
+"""Evaluation of bundles and fusion rules: every modality, every subset, faulty sensors. No torch."""

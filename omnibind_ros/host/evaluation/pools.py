@@ -1,6 +1,6 @@
-"""Recordings -> embeddings to draw sets of sensors from: each as it is, and corrupted on the raw level.
+"""Pools: embeddings of recordings, as they are and corrupted on the raw level, to draw sensor sets from.
 
-A pool is made once; everything that is done with sets of sensors afterwards is arithmetic on it.
+A pool is computed once; drawing sets of sensors from it afterwards only copies rows.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.modalities.definition import load
 from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import definition
 
 NO_LABEL = -1
-"""Class index of a recording that shows none of the classes."""
+"""Class index of a recording of none of the classes."""
 
 _AT_ONCE = 256
-"""Model inputs that are held in memory."""
+"""Model inputs in memory at a time."""
 
 Embed = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""Model inputs [M, *shape] -> embeddings [M, D], unit norm, and evidence [M]."""
+"""Model inputs float32 [M, *shape] -> embeddings float32 [M, D] of unit norm, and evidence float32 [M]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +34,13 @@ class Pool:
     """N recordings of one modality, V versions of each; version 0 is the recording as it is.
 
     Attributes:
-        embeddings: float32 [N, V, D]; evidence, quality: float32 [N, V]. Quality 0: refused by the signal
-            checks, such a version never reaches fusion.
-        kind: int [N, V], 0 for untouched, k for the corruption `kinds[k - 1]`.
+        embeddings: float32 [N, V, D], unit norm.
+        evidence: float32 [N, V].
+        quality: float32 [N, V]; a version of quality 0 fails the signal checks and never reaches fusion.
+        kind: int64 [N, V], 0 for the recording as it is, k for the corruption `kinds[k - 1]`.
         strength: float32 [N, V], of the corruption, 0 to 1.
         labels: int64 [N], class index or `NO_LABEL`.
-        pairs: str [N], the moment (see `Recording.pair`); "" has no partners.
+        pairs: str [N], the moment (see `Recording.pair`); "" without partners.
         kinds: names of the modality's corruptions.
     """
 
@@ -53,22 +55,17 @@ class Pool:
 
     @property
     def clean(self) -> NDArray[np.float32]:
-        """[N, D], the recordings as they are."""
+        """Embeddings of the recordings as they are, float32 [N, D]."""
         return self.embeddings[:, 0]
 
     def rows(self, keep: NDArray[Any]) -> Pool:
-        """Some of the recordings."""
+        """A pool of some of the recordings."""
         arrays = {name: values for name, values in vars(self).items() if name != "kinds"}
         return replace(self, **{name: values[keep] for name, values in arrays.items()})
 
-    def versions(self, keep: NDArray[np.bool_]) -> Pool:
-        """Some of the versions, chosen by a bool [V] that keeps version 0."""
-        versioned = ("embeddings", "evidence", "quality", "kind", "strength")
-        return replace(self, **{name: getattr(self, name)[:, keep] for name in versioned})
-
 
 def halves(pools: Mapping[str, Pool]) -> tuple[dict[str, Pool], dict[str, Pool]]:
-    """Recordings with a label, shared out in turn; the recordings of one moment are in the same half."""
+    """Two halves of the labelled recordings; recordings of the same moment are in the same half."""
     turn: dict[str, int] = {}
     odd = {}
     for modality, pool in pools.items():
@@ -82,7 +79,7 @@ def halves(pools: Mapping[str, Pool]) -> tuple[dict[str, Pool], dict[str, Pool]]
 
 
 def pick(recordings: Sequence[Recording], most: int, seed: int) -> list[Recording]:
-    """At most so many, as many of each class as there are; every modality picks the same moments first."""
+    """At most `most` recordings, evenly over the classes; all modalities prefer the same moments."""
     rng = np.random.default_rng(seed)
     shuffled = [recordings[i] for i in rng.permutation(len(recordings))]
     shuffled.sort(key=lambda r: (not r.pair, r.pair and crc32(f"{seed} {r.pair}".encode())))
@@ -96,7 +93,7 @@ def pick(recordings: Sequence[Recording], most: int, seed: int) -> list[Recordin
 
 def make_pool(
     embed: Embed,
-    adaptor: Preprocessor,
+    preprocessor: Preprocessor,
     recordings: Sequence[Recording],
     labels: Sequence[str],
     *,
@@ -104,23 +101,30 @@ def make_pool(
     kinds: Collection[int] | None = None,
     seed: int = 0,
 ) -> Pool:
-    """Embed recordings and `versions` corrupted versions of each; text has none.
+    """Embed recordings and corrupted versions of each.
 
-    All kinds of corruption (or those of `kinds`, see `Pool.kind`) occur equally often, and each kind's
-    strengths are spread evenly over 0 to 1.
-    Recordings that the signal checks refuse as they are stay in the pool, with quality 0.
+    All kinds of corruption occur equally often, with strengths spread evenly over 0 to 1. Recordings that
+    fail the signal checks stay in the pool, with quality 0.
+
+    Args:
+        labels: the classes in the order of their indices.
+        versions: corrupted versions of each recording; modalities without corruptions (text) have none.
+        kinds: of corruption, as in `Pool.kind`; None uses all.
+
+    Raises:
+        BadRecording: a recording cannot be read.
     """
-    all_kinds = CORRUPTIONS.get(adaptor.modality, ())
+    all_kinds = load(definition(preprocessor.modality).corruptions) or ()
     corruptions = [
         (number, corrupt)
         for number, corrupt in enumerate(all_kinds, start=1)
         if kinds is None or number in kinds
     ]
     versions = versions if corruptions else 0
-    made = _Versions(adaptor, len(recordings), versions + 1)
+    made = _Versions(preprocessor, len(recordings), versions + 1)
     inputs: list[NDArray[np.float32]] = []
     embedded = []
-    for n, recording in enumerate(track(recordings, f"corrupting {adaptor.modality}", transient=True)):
+    for n, recording in enumerate(track(recordings, f"corrupting {preprocessor.modality}", transient=True)):
         rng = np.random.default_rng([seed, n])
         raw = recording.load()
         inputs.append(made.add(n, 0, raw, 0, 0.0))
@@ -149,19 +153,19 @@ def make_pool(
 
 
 class _Versions:
-    """What is known of each version besides its embedding."""
+    """Quality, kind and strength of each version."""
 
-    def __init__(self, adaptor: Preprocessor, recordings: int, versions: int) -> None:
-        self._adaptor = adaptor
+    def __init__(self, preprocessor: Preprocessor, recordings: int, versions: int) -> None:
+        self._preprocessor = preprocessor
         self.quality = np.zeros((recordings, versions), np.float32)
         self.kind = np.zeros((recordings, versions), np.int64)
         self.strength = np.zeros((recordings, versions), np.float32)
 
     def add(self, n: int, v: int, raw: Any, kind: int, strength: float) -> NDArray[np.float32]:
-        """Note a version; returns its model input, zeros if the signal checks refuse it."""
+        """Check and prepare a version; returns its model input, zeros if it fails the signal checks."""
         self.kind[n, v], self.strength[n, v] = kind, strength
-        self.quality[n, v] = self._adaptor.check(raw).quality
+        self.quality[n, v] = self._preprocessor.check(raw).quality
         if self.quality[n, v] == 0:
-            return np.zeros(self._adaptor.input_shape[1:], np.float32)
-        prepared: NDArray[np.float32] = self._adaptor.prepare(raw)[0]
+            return np.zeros(self._preprocessor.input_shape[1:], np.float32)
+        prepared: NDArray[np.float32] = self._preprocessor.prepare(raw)[0]
         return np.array(prepared)

@@ -1,1 +1,1 @@
-"""Torch models -> what a robot loads: ONNX files and the bundle's manifest."""
+"""Export of torch models for robots: ONNX files in several precisions, and bundles."""

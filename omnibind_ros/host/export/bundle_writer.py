@@ -1,4 +1,4 @@
-"""Everything a robot needs, written as one folder: models, label bank, manifest with checksums."""
+"""Writes a bundle: models, label bank, and a manifest with checksums, in one folder."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _SIMULATED = {"name": "simulated sensors", "licence": "Apache-2.0, omnibind_ros.
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """A student (with its evidence head) and the adaptor whose preprocessing it was trained on."""
+    """A student with its evidence head, and the preprocessing that it was trained with."""
 
     student: nn.Module
-    adaptor: Preprocessor
+    preprocessor: Preprocessor
     metrics: dict[str, Any]
 
 
@@ -43,23 +43,22 @@ def write_bundle(
     encoders: Mapping[str, TrainedEncoder],
     fusion: AdaptiveFusionModel,
     centres: NDArray[np.float32],
-    calibration: TemperatureScaling,
+    scaling: TemperatureScaling,
     *,
     max_sensors: int,
     trained_on: str,
     metrics: Mapping[str, Any],
 ) -> Bundle:
-    """Write a bundle and read it back; an older one in its place is replaced only when the new one is whole.
+    """Write a bundle and load it. An older one is replaced only after the new one has been loaded.
 
     Args:
-        encoders: by modality, in the order of the fusion model's ids.
-        centres: float32 [K, D], one centre a label.
+        encoders: by modality, in the order of the modality ids.
+        centres: float32 [K, D], one centre per label.
+        max_sensors: rows of the exported fusion step.
         trained_on: `all`, or the split that the students were trained on.
         metrics: measured on held-back recordings, for the manifest.
     """
-    new = folder.with_name(folder.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
+    new = new_folder(folder)
     entries = {modality: _write_encoder(new, modality, trained) for modality, trained in encoders.items()}
     export_fusion(fusion, max_sensors, space.dim, new / "fusion.onnx")
     (new / "labels.npz").write_bytes(LabelBank(recipe.label_names, centres[:, None]).to_npz())
@@ -75,7 +74,7 @@ def write_bundle(
                 "max_sensors": max_sensors,
             },
             "labels": BundleFile.describe(new, "labels.npz"),
-            "calibration": calibration.model_dump(mode="json"),
+            "calibration": scaling.model_dump(mode="json"),
             "provenance": {
                 "data": [
                     *({"name": f"{s.modality}: {s.name}", "licence": s.licence} for s in recipe.sources),
@@ -88,6 +87,19 @@ def write_bundle(
             },
         }
     )
+    return replace_bundle(new, manifest, folder)
+
+
+def new_folder(folder: Path) -> Path:
+    """An empty folder beside `folder`, in which its replacement is written."""
+    new = folder.with_name(folder.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    return new
+
+
+def replace_bundle(new: Path, manifest: Manifest, folder: Path) -> Bundle:
+    """Write the manifest of the bundle in `new`, load it, and move it to `folder`."""
     (new / "bundle.yaml").write_text(manifest.to_yaml())
     Bundle.load(new)
     shutil.rmtree(folder, ignore_errors=True)
@@ -97,17 +109,17 @@ def write_bundle(
 
 def _write_encoder(folder: Path, modality: str, trained: TrainedEncoder) -> dict[str, Any]:
     file = f"{modality}.fp32.onnx"
-    shape = trained.adaptor.input_shape
+    shape = trained.preprocessor.input_shape
     export_student(trained.student, shape, modality, folder / file)
     return {
         "precisions": {"fp32": BundleFile.describe(folder, file)},
         "input": {"name": modality, "shape": list(shape), "dtype": "float32"},
-        "preprocessing": _preprocessing(modality, trained.adaptor),
+        "preprocessing": _preprocessing(modality, trained.preprocessor),
         "metrics": trained.metrics,
     }
 
 
-def _preprocessing(modality: str, adaptor: Preprocessor) -> dict[str, Any]:
-    """The constants of a modality as JSON has them, and whose adaptor it has if it is not built in."""
-    constants = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(adaptor.format).items()}
-    return constants if adaptor.modality == modality else {"adaptor": adaptor.modality, **constants}
+def _preprocessing(modality: str, preprocessor: Preprocessor) -> dict[str, Any]:
+    """The constants of a modality; for a custom one also its built-in modality, as `adaptor`."""
+    constants = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(preprocessor.format).items()}
+    return constants if preprocessor.modality == modality else {"adaptor": preprocessor.modality, **constants}

@@ -1,9 +1,9 @@
-"""float32 -> float16 where it saves time; float32 where range or precision matters.
+"""Conversion of encoders from float32 to float16 where that saves time and keeps accuracy.
 
-Convolutions and matrix products, and what only moves or compares their results, are done in float16. Inputs,
-outputs, means, sums, roots, logarithms and divisions stay in float32: the square of an embedding's length
-would leave the range of float16. Every change of type is a `Cast` of its own, so that a strongly typed
-TensorRT network does exactly what the file says.
+Convolutions, matrix products, and operators that only move or compare their results use float16. Inputs,
+outputs, means, sums, roots, logarithms and divisions stay in float32, because the square of an embedding's
+norm would leave the range of float16. Every change of type is an explicit `Cast`, so that a strongly typed
+TensorRT network computes each operator in the type of the file.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 def to_half_precision(model: ModelProto) -> ModelProto:
-    """A copy of a model of `read_graph` with its expensive parts in float16.
+    """A copy of a model from `read_graph` with its expensive parts in float16.
 
     Raises:
-        ValueError: a weight does not fit float16.
+        ValueError: a weight is out of the range of float16.
     """
     half = ModelProto()
     half.CopyFrom(model)
     graph = half.graph
     types = _tensor_types(model)
-    # Name of each float tensor in each of the two types, as far as it exists already.
+    # The name of each float tensor in each of the two types, if it exists in that type.
     named: dict[tuple[str, int], str] = {}
     for name, kind in types.items():
         named[name, kind] = name
@@ -64,14 +64,16 @@ def _tensor_types(model: ModelProto) -> dict[str, int]:
 def _converted(
     model: ModelProto, name: str, kind: int, wanted: int, named: dict[tuple[str, int], str]
 ) -> list[NodeProto]:
-    """Give a tensor its other type: a weight is converted for good, anything else at run time."""
+    """Convert a tensor to its other type: weights in the file, other tensors by a `Cast` node."""
     new = f"{name}_half" if wanted == TensorProto.FLOAT16 else f"{name}_float"
     named[name, wanted] = new
     for tensor in model.graph.initializer:
         if tensor.name == name:
             values = numpy_helper.to_array(tensor)
             if np.abs(values).max(initial=0) > _LARGEST:
-                raise ValueError(f"weight {name!r} does not fit float16: {np.abs(values).max():.3g}")
+                raise ValueError(
+                    f"weight {name!r} is out of the range of float16: {np.abs(values).max():.3g}"
+                )
             model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), new))
             return []
     return [helper.make_node("Cast", [named[name, kind]], [new], name=f"{new}/Cast", to=wanted)]

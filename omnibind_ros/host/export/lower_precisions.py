@@ -1,12 +1,12 @@
-"""A bundle's encoders in fewer bits: fp16 and int8 for TensorRT, u8s8 for CPUs, each with its accuracy.
+"""Lower precisions of a bundle's encoders: fp16 and int8 for TensorRT, u8s8 for CPUs, each with its accuracy.
 
-A bundle that is shipped was trained on all recordings, so nothing can be measured on it honestly. Choices are
-therefore made, and losses measured, on its twin: the encoders of the same training run that saw the train
-split alone. What was chosen there is applied to the bundle; ranges are taken anew, from the same inputs.
+A shipped bundle was trained on all recordings, so no recordings are left to measure it on. Policies are
+therefore chosen and losses measured on its twin: the encoders of the same training run that were trained on
+the train split alone. The policy is applied to the bundle with ranges of its own, from the same inputs.
 
-    train split      calibration inputs: the ranges of both
-    dev split        the twin's policy is judged here
-    test split       the twin's accuracy in every precision, for the manifest; nothing is chosen by it
+    train split      the ranges of both are taken from its inputs
+    dev split        the twin's policy is chosen on it
+    test split       the twin's accuracy in every precision, for the manifest; nothing is chosen on it
 """
 
 from __future__ import annotations
@@ -31,35 +31,37 @@ from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.simulated import simulated_recordings
 from omnibind_ros.host.data.splits import Split, select
+from omnibind_ros.host.export.bundle_writer import new_folder, replace_bundle
+from omnibind_ros.host.export.encoder_accuracy import PreparedInputs, correct, embed, prepare_inputs
 from omnibind_ros.host.export.half_precision import to_half_precision
-from omnibind_ros.host.export.judge import PreparedInputs, embed, prepare_inputs, right
 from omnibind_ros.host.export.onnx_graph import layers, read_graph
 from omnibind_ros.host.export.quantization import FORMS, METHODS, find_ranges, quantize
 from omnibind_ros.host.export.quantization_policy import search_policy
 from omnibind_ros.host.export.quantization_record import (
-    CalibrationInputs,
     FormRecord,
     QuantizationRecord,
+    RangeInputs,
     exact,
 )
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 PRECISIONS = ("fp16", *FORMS)
-"""What can be added to a bundle's float32 encoders."""
+"""Precisions that can be added to a bundle's float32 encoders."""
 
-CALIBRATION_INPUTS = 256
-_SIMULATED = 25  # samples a class of a modality without recordings
+RANGE_INPUTS = 256
+_SIMULATED = 25  # samples per class of a modality without recordings
 _SEEDS: dict[Split, int] = {"train": 0, "dev": 1, "test": 2}
-_LARGEST_ACTIVATION = float(np.finfo(np.float16).max) / 8  # float16 with room to spare
+_LARGEST_ACTIVATION = float(np.finfo(np.float16).max) / 8  # with a margin for other inputs
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Where calibration inputs come from, and what choices are made by.
+class QuantizationData:
+    """The recordings and the twin on which precisions are chosen and measured.
 
     Attributes:
-        twin: bundle of the same encoders that has not seen the dev and test splits.
-        allowed_loss: points of accuracy that 8 bits may cost.
+        root: folder of the recordings.
+        twin: bundle of the same encoders, trained on the train split alone.
+        allowed_loss: largest loss of accuracy by 8 bits, in percentage points.
     """
 
     recipe: Recipe
@@ -70,7 +72,7 @@ class Judge:
     def inputs(
         self, bundle: Bundle, modality: str, split: Split, at_most: int | None = None
     ) -> PreparedInputs:
-        """Recordings of a split as the bundle's encoder takes them; simulated ones if there are none."""
+        """Model inputs of the recordings of a split; simulated ones for a modality without recordings."""
         adaptor = make_preprocessor(modality, dict(bundle.encoder_model(modality).preprocessing))
         recordings: Sequence[Recording] = []
         if any(source.modality == modality for source in self.recipe.sources):
@@ -83,27 +85,30 @@ class Judge:
         )
 
 
-def make_record(bundle: Bundle, modality: str, judge: Judge) -> QuantizationRecord:
-    """Calibrate one encoder: choose, measure, and take its ranges.
+def make_record(bundle: Bundle, modality: str, data: QuantizationData) -> QuantizationRecord:
+    """Choose the policies of one encoder, measure its precisions and take its ranges.
 
     Raises:
-        ConfigError: the twin's encoder is another model.
+        ConfigError: the twin's encoder has other layers.
         BadRecording: a recording cannot be read.
     """
-    labels = LabelBank.load(judge.twin.labels_path)
-    shown = judge.inputs(bundle, modality, "train", CALIBRATION_INPUTS)
-    dev, test = judge.inputs(bundle, modality, "dev"), judge.inputs(bundle, modality, "test")
-    model, twin = _float_model(bundle, modality), _float_model(judge.twin, modality)
+    labels = LabelBank.load(data.twin.labels_path)
+    shown = data.inputs(bundle, modality, "train", RANGE_INPUTS)
+    dev, test = data.inputs(bundle, modality, "dev"), data.inputs(bundle, modality, "test")
+    model, twin = _float_model(bundle, modality), _float_model(data.twin, modality)
     if layers(model) != layers(twin):
-        raise ConfigError(f"{judge.twin.folder}: its {modality} encoder is not the twin of {bundle.folder}'s")
+        raise ConfigError(
+            f"{data.twin.folder}: its {modality} encoder has other layers than that of {bundle.folder}; "
+            "the twin must be of the same training run"
+        )
 
     twin_ranges = {method: find_ranges(twin, shown.inputs, method) for method in METHODS}
-    trained_on = judge.twin.manifest.provenance.trained_on
+    trained_on = data.twin.manifest.provenance.trained_on
     measured = {"fp32": _measured(twin, test, labels, trained_on)}
     measured["fp16"] = _measured(to_half_precision(twin), test, labels, trained_on)
     forms = {}
     for form in FORMS:
-        policy = search_policy(twin, twin_ranges, form, dev, labels, judge.allowed_loss)
+        policy = search_policy(twin, twin_ranges, form, dev, labels, data.allowed_loss)
         forms[form] = FormRecord(
             method=policy.method,
             keep=policy.keep,
@@ -119,7 +124,7 @@ def make_record(bundle: Bundle, modality: str, judge: Judge) -> QuantizationReco
     used = {form.method for form in forms.values()}
     return QuantizationRecord(
         encoder_sha256=bundle.encoder_model(modality, "fp32").sha256,
-        inputs=CalibrationInputs(split=shown.split, n=len(shown.inputs), sha256=shown.sha256),
+        inputs=RangeInputs(split=shown.split, n=len(shown.inputs), sha256=shown.sha256),
         ranges={
             method: exact(find_ranges(model, shown.inputs, method)) for method in METHODS if method in used
         },
@@ -137,26 +142,22 @@ def add_precisions(
     precisions: Collection[str] = PRECISIONS,
     allowed_loss: float = 0.5,
 ) -> Bundle:
-    """Write the bundle with more precisions of some of its encoders; replace `folder` when it is whole.
+    """Write a copy of the bundle with more precisions of some encoders; replace `folder` when it is complete.
 
-    u8s8 becomes an encoder's default if it is wanted and costs at most `allowed_loss` points.
+    u8s8 becomes an encoder's default if it is among `precisions` and its loss is at most `allowed_loss`.
 
     Args:
-        record_of: the record of a modality, asked for once each.
+        record_of: gives the record of a modality.
+        allowed_loss: in percentage points.
     """
-    new = folder.with_name(folder.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(bundle.folder, new)
+    new = new_folder(folder)
+    shutil.copytree(bundle.folder, new, dirs_exist_ok=True)
     document = bundle.manifest.model_dump(mode="json", exclude_none=True)
     for modality in modalities:
         document["encoders"][modality].update(
             _write_precisions(bundle, modality, record_of(modality), new, precisions, allowed_loss)
         )
-    (new / "bundle.yaml").write_text(Manifest.model_validate(document).to_yaml())
-    Bundle.load(new)
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
-    return Bundle.load(folder)
+    return replace_bundle(new, Manifest.model_validate(document), folder)
 
 
 def _write_precisions(
@@ -167,12 +168,12 @@ def _write_precisions(
     precisions: Collection[str],
     allowed_loss: float,
 ) -> dict[str, Any]:
-    """Write the files of one encoder; what its entry in the manifest says of them."""
+    """Write the files of one encoder; returns the changes to its entry in the manifest."""
     source = bundle.encoder_model(modality, "fp32")
     if record.encoder_sha256 != source.sha256:
         raise ConfigError(
-            f"the quantization record of {modality} is of another encoder than {source.path}; "
-            "calibrate it again: omnibind quantize ... --root DATA"
+            f"the quantization record of {modality} belongs to another encoder than {source.path}; "
+            "make a new one: omnibind quantize ... --root DATA"
         )
     files = {"fp32": source.path.relative_to(bundle.folder).as_posix()}
     model = _float_model(bundle, modality)
@@ -210,12 +211,13 @@ def _check_half_range(modality: str, record: QuantizationRecord) -> None:
         name, (low, high) = max(ranges.items(), key=lambda item: max(map(abs, item[1])))
         if max(abs(low), abs(high)) > _LARGEST_ACTIVATION:
             raise ConfigError(
-                f"{modality} does not fit float16: {name} reaches {max(abs(low), abs(high)):.3g}"
+                f"{modality}: {name} reaches {max(abs(low), abs(high)):.3g}, out of the range of float16; "
+                "leave fp16 out with --precision"
             )
 
 
 def _measured(model: ModelProto, on: PreparedInputs, labels: LabelBank, trained_on: str) -> Measured:
-    answers: NDArray[np.bool_] = right(embed(model, on.inputs), on, labels)
+    answers: NDArray[np.bool_] = correct(embed(model, on.inputs), on, labels)
     return Measured(accuracy=round(float(answers.mean()), 4), n=on.n, split=on.split, trained_on=trained_on)
 
 

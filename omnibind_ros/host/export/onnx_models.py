@@ -1,4 +1,4 @@
-"""Torch -> ONNX: batch-norm folded, no custom operators (TensorRT's parser reads them all).
+"""Torch -> ONNX: folded batch normalisation, only operators that TensorRT can parse.
 
 All shapes are static but one: the fusion step takes any number of classes.
 """
@@ -18,7 +18,7 @@ OPSET = 17
 
 
 class _EncoderGraph(nn.Module):
-    """An encoder with the outputs a bundle asks for: `embedding` [1,D], `evidence` [1]."""
+    """An encoder with the outputs of a bundle: `embedding` [1, D] and `evidence` [1]."""
 
     def __init__(self, student: nn.Module) -> None:
         super().__init__()
@@ -30,7 +30,11 @@ class _EncoderGraph(nn.Module):
 
 
 def export_student(student: nn.Module, input_shape: tuple[int, ...], input_name: str, path: Path) -> None:
-    """Write one encoder for inputs of `input_shape` (batch axis of 1 included)."""
+    """Write one encoder.
+
+    Args:
+        input_shape: with the batch axis, which is 1.
+    """
     graph = _EncoderGraph(student).eval()
     _export(graph, (torch.zeros(input_shape),), [input_name], ["embedding", "evidence"], path)
 
@@ -62,7 +66,7 @@ def _export(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        # The tracing exporter is announced as legacy; it alone writes opset 17 without a conversion.
+        # torch warns that the tracing exporter is legacy; the new one cannot write opset 17 directly.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,

@@ -1,15 +1,15 @@
-"""float32 -> 8 bits with explicit Q/DQ nodes, by ONNX Runtime's static quantization, in two forms.
+"""8 bit encoders with explicit Q/DQ nodes, by ONNX Runtime's static quantization, in two forms.
 
-Machines differ in how they multiply bytes, so there is a form for each kind:
+CPUs and GPUs multiply bytes differently, so each has its form:
 
-    u8s8  for CPUs. Activations uint8 with a zero point, weights int8: what VNNI and ARM's dot products
-          multiply. A ReLU is the lower end of its range and costs nothing. Weights use 7 of 8 bits: without
-          VNNI, x86 adds two products in 16 bits, where 2 x 255 x 127 would overflow and 2 x 255 x 63 fits.
-    int8  for TensorRT, which wants everything symmetric (zero point 0). Every layer has Q/DQ on its input
-          and its weights and none on its output, so that ReLU and residual addition fuse with it; biases
-          stay in float32; weights are kept in float32 before their Q, as TensorRT 8 reads no others.
+    u8s8  for CPUs. Activations are uint8 with a zero point, weights int8, as VNNI and ARM's dot products
+          take them. A ReLU is the lower end of the range and costs nothing. Weights use 7 of 8 bits: without
+          VNNI, x86 adds two products in 16 bits, where 2 x 255 x 127 overflows and 2 x 255 x 63 does not.
+    int8  for TensorRT, which requires zero points of 0. Every layer has Q/DQ on its input and weights and
+          none on its output, so that ReLU and residual addition fuse with it. Biases stay in float32.
+          Weights are stored in float32 before their Q node, because TensorRT 8 reads no others.
 
-Weights have a scale for each output channel. Jacob et al. (2018), arXiv 1712.05877.
+Weights have one scale per output channel. Jacob et al., arXiv 1712.05877.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from onnxruntime.quantization import (
     CalibrationMethod,
     QDQQuantizer,
     QuantType,
-    TensorsData,
     create_calibrator,
 )
+from onnxruntime.quantization.calibrate import TensorsData  # older ONNX Runtimes do not re-export it
 
 from omnibind_ros.host.export.onnx_graph import WEIGHTED, layers
 
@@ -44,21 +44,23 @@ METHODS: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "percentile": (CalibrationMethod.Percentile, {"symmetric": False, "percentile": 99.99}),
     "entropy": (CalibrationMethod.Entropy, {"symmetric": False}),
 }
-"""How a tensor's range follows from the values it took: all of them, all but the rarest, or the range that
-loses least information (Migacz 2017, "8-bit inference with TensorRT")."""
+"""How a tensor's range follows from its values: minimum and maximum, a percentile, or the range of the least
+loss of information (Migacz 2017, "8-bit inference with TensorRT")."""
 
 Ranges = Mapping[str, tuple[float, float]]
-"""Lowest and highest value of every tensor."""
+"""Lowest and highest value of every tensor by name."""
 
-_AROUND = ("Relu", "Add")  # in 8 bits as well where the form allows it
+_AROUND = ("Relu", "Add")  # quantized as well in the form u8s8
 
 
 def find_ranges(
     model: ModelProto, inputs: Sequence[NDArray[Any]], method: str
 ) -> dict[str, tuple[float, float]]:
-    """The range of every float tensor while the model sees `inputs`, each with a batch axis of 1.
+    """The range of every float tensor while the model runs on `inputs`.
 
     Args:
+        model: from `read_graph`.
+        inputs: each with a batch axis of 1.
         method: one of `METHODS`.
     """
     how, options = METHODS[method]
@@ -77,10 +79,11 @@ def find_ranges(
 
 
 def quantize(model: ModelProto, ranges: Ranges, form: str, keep: Collection[str] = ()) -> ModelProto:
-    """A copy of a model of `read_graph` in 8 bits.
+    """A copy of a model in 8 bits.
 
     Args:
-        ranges: of `find_ranges`.
+        model: from `read_graph`.
+        ranges: from `find_ranges`.
         form: one of `FORMS`.
         keep: layers (`onnx_graph.layers`) that stay in float32.
     """
@@ -88,7 +91,7 @@ def quantize(model: ModelProto, ranges: Ranges, form: str, keep: Collection[str]
     options: dict[str, Any] = {
         "ActivationSymmetric": symmetric,
         "WeightSymmetric": True,
-        # Normalising what the last layer gives needs all its digits.
+        # The output of the last layer is normalised, which needs float32.
         "OpTypesToExcludeOutputQuantization": list(WEIGHTED) if symmetric else ["Gemm", "MatMul"],
         "QuantizeBias": not symmetric,
         "AddQDQPairToWeight": symmetric,
@@ -120,7 +123,7 @@ def quantize(model: ModelProto, ranges: Ranges, form: str, keep: Collection[str]
 
 
 def all_but(model: ModelProto, layer: str) -> list[str]:
-    """Every layer except one: what to `keep` to see what that one alone does."""
+    """All layers except one, to `keep` when that one is to be quantized alone."""
     return [name for name in layers(model) if name != layer]
 
 
@@ -135,7 +138,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The tools print what they do, and warn of a preparation that `read_graph` has done."""
+    """The tools print progress, and warn about a preparation that `read_graph` has done."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

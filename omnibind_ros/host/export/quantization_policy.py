@@ -1,10 +1,9 @@
-"""Which layers may lose bits? Found by measuring, for each encoder and form.
+"""Search for the layers of an encoder to quantize, by measurement.
 
-Ranges are taken by the method under which all layers together err least. Then every layer is quantised alone
-and ranked by the error that it causes; while more answers turn wrong on held-back inputs than is allowed, the
-worst layer is kept in float32 and all others are tried again. Answers that happen to turn right do not make
-up for them. (Error of a layer alone as its sensitivity: Wu et al. 2020, "Integer quantization for deep
-learning inference", arXiv 2004.09602.)
+Ranges are taken by the method with the least error when all layers are quantized. While more answers become
+wrong on held-back inputs than allowed, the layer with the largest error when quantized alone is kept in
+float32, and the others are measured again. Answers that become correct do not compensate for wrong ones.
+(Sensitivity of single layers: Wu et al., Integer quantization for deep learning inference, arXiv 2004.09602.)
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from omnibind_ros.bundle.label_bank import LabelBank
-from omnibind_ros.host.export.judge import PreparedInputs, embed, error, right
+from omnibind_ros.host.export.encoder_accuracy import PreparedInputs, correct, embed, error
 from omnibind_ros.host.export.onnx_graph import layers
 from omnibind_ros.host.export.quantization import Ranges, all_but, quantize
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How an encoder is quantised.
+    """How an encoder is quantized.
 
     Attributes:
-        method: how ranges are taken, one of `quantization.METHODS`.
+        method: of the ranges, one of `quantization.METHODS`.
         keep: layers that stay in float32.
-        loss: right answers that turn wrong on the inputs that it was judged on, in points of 100.
+        loss: correct answers that become wrong on the held-back inputs, in percentage points.
         error: mean of 1 - cosine to the float32 embeddings on them.
-        errors_by_method: the same for each method, all layers quantised.
-        errors_by_layer: the same for each layer quantised alone, where that had to be known.
+        errors_by_method: the error of each method with all layers quantized.
+        errors_by_layer: the error of each layer quantized alone; empty if no layer had to be kept.
     """
 
     method: str
@@ -47,20 +46,22 @@ def search_policy(
     model: ModelProto,
     ranges: Mapping[str, Ranges],
     form: str,
-    judged_on: PreparedInputs,
+    held_back: PreparedInputs,
     labels: LabelBank,
     allowed_loss: float,
 ) -> Policy:
-    """The quantisation of most layers that costs at most `allowed_loss` points on `judged_on`.
+    """The policy that keeps the fewest layers in float32 with a loss of at most `allowed_loss`.
 
     Args:
-        model: of `onnx_graph.read_graph`.
+        model: from `onnx_graph.read_graph`.
         ranges: by method.
         form: one of `quantization.FORMS`.
+        held_back: inputs on which loss and error are measured.
+        allowed_loss: in percentage points.
     """
-    inputs = judged_on.inputs
+    inputs = held_back.inputs
     reference = embed(model, inputs)
-    before = right(reference, judged_on, labels)
+    before = correct(reference, held_back, labels)
     by_method = {m: embed(quantize(model, found, form), inputs) for m, found in ranges.items()}
     errors_by_method = {m: error(embeddings, reference) for m, embeddings in by_method.items()}
     method = min(errors_by_method, key=errors_by_method.__getitem__)
@@ -68,21 +69,21 @@ def search_policy(
     keep: tuple[str, ...] = ()
     ranked: dict[str, float] = {}
     while True:
-        loss = 100 * float(np.mean(before & ~right(embeddings, judged_on, labels)))
+        loss = 100 * float(np.mean(before & ~correct(embeddings, held_back, labels)))
         if loss <= allowed_loss or len(keep) == len(layers(model)):
             break
-        ranked = ranked or _ranked(model, ranges[method], form, judged_on, reference)
+        ranked = ranked or _ranked(model, ranges[method], form, held_back, reference)
         keep = tuple(ranked)[: len(keep) + 1]
         embeddings = embed(quantize(model, ranges[method], form, keep), inputs)
     return Policy(method, keep, loss, error(embeddings, reference), errors_by_method, ranked)
 
 
 def _ranked(
-    model: ModelProto, ranges: Ranges, form: str, judged_on: PreparedInputs, reference: NDArray[np.float32]
+    model: ModelProto, ranges: Ranges, form: str, held_back: PreparedInputs, reference: NDArray[np.float32]
 ) -> dict[str, float]:
-    """Error of each layer quantised alone, the worst first."""
+    """Error of each layer quantized alone, largest first."""
     alone = {
-        layer: error(embed(quantize(model, ranges, form, all_but(model, layer)), judged_on.inputs), reference)
+        layer: error(embed(quantize(model, ranges, form, all_but(model, layer)), held_back.inputs), reference)
         for layer in layers(model)
     }
     return dict(sorted(alone.items(), key=lambda item: -item[1]))

@@ -1,4 +1,4 @@
-"""What quantising an encoder needs to know beside its weights: kept, so that it can be repeated without data.
+"""Quantization records: everything besides the weights that is needed to repeat a quantization without data.
 
 encoder_sha256: a171...
 inputs: {split: train, n: 256, sha256: 4bf5...}
@@ -9,7 +9,7 @@ forms:
 measured:
   u8s8: {accuracy: 0.9631, n: 705, split: test, trained_on: train}
 
-No recording can be told from it: of what the encoder was shown, only the range of each tensor is kept.
+Recordings cannot be recovered from a record: of the model inputs it has only the range of each tensor.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from omnibind_ros.host.export.quantization import Ranges
 _Names = Annotated[tuple[str, ...], Strict(False)]
 
 
-class CalibrationInputs(StrictModel):
-    """Which inputs the ranges were taken from."""
+class RangeInputs(StrictModel):
+    """The inputs from which the ranges were taken."""
 
     split: str
     n: int
     sha256: str
-    """of the prepared inputs, one after the other"""
+    """of the concatenated model inputs"""
 
 
 class FormRecord(StrictModel):
-    """How one 8 bit form is made, and what the search for it saw; see `quantization_policy.Policy`."""
+    """How one 8 bit form is made, and the search for it; see `quantization_policy.Policy`."""
 
     method: str
     keep: _Names = ()
@@ -49,11 +49,11 @@ class FormRecord(StrictModel):
 
 
 class QuantizationRecord(StrictModel):
-    """One encoder of one bundle."""
+    """The record of one encoder of one bundle."""
 
     encoder_sha256: str
-    """of its float32 file"""
-    inputs: CalibrationInputs
+    """of the encoder's float32 file"""
+    inputs: RangeInputs
     ranges: dict[str, dict[str, Annotated[tuple[float, float], Strict(False)]]]
     """by method, lowest and highest value of every tensor"""
     forms: dict[str, FormRecord]
@@ -61,19 +61,19 @@ class QuantizationRecord(StrictModel):
 
     @staticmethod
     def read(path: Path) -> QuantizationRecord:
-        """Read what `write` wrote.
+        """Read a record.
 
         Raises:
-            ConfigError: it is damaged; names file, line and key.
+            ConfigError: it is not valid; the message names file, line and key.
         """
         return read_yaml(path).validate(QuantizationRecord)
 
     def write(self, path: Path) -> None:
-        """Write it as YAML."""
+        """Write the record as YAML."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dump_yaml(self.model_dump(mode="json")))
 
 
 def exact(ranges: Ranges) -> dict[str, tuple[float, float]]:
-    """Ranges with as many digits as float32 has, so that what is read back is what was written."""
+    """Ranges with nine digits, which identify a float32, so that a written record reads back unchanged."""
     return {name: (float(f"{low:.9g}"), float(f"{high:.9g}")) for name, (low, high) in ranges.items()}

@@ -1,1 +1,1 @@
-"""Torch models: student encoders, adaptive fusion, teachers. The robot runs their ONNX exports."""
+"""Torch models: students, evidence heads, adaptive fusion, teachers. Robots run their ONNX exports."""

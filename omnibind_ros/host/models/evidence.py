@@ -1,14 +1,14 @@
-"""Evidence: how sharply an encoder may be believed, read from the very embedding it made.
+"""Evidence: the logarithm of the scale at which one embedding's class probabilities are calibrated.
 
-The class posterior of one sensor is softmax(s c) with its cosines c to the class centres and s =
-exp(evidence). A network that was taught on clean recordings is sure of broken ones, too: the length |z| of
-its embedding is a poor s. But z, of hundreds of dimensions, lies elsewhere when the sensor is broken, so a
-small head corrects it:
+The class probabilities of one sensor are softmax(s c), with its cosines c to the class centres and
+s = exp(evidence). The norm |z| of the encoder's output is a poor s: a network trained on clean recordings is
+confident on corrupted ones, too. But z, which has hundreds of dimensions, lies elsewhere when the sensor is
+faulty, so a small head corrects the norm:
 
     evidence = log |z| + 3 tanh(h(z) / 3),  h = MLP(z), zero before it is trained
 
-which is temperature scaling (Guo et al., arXiv 1706.04599) with a temperature per sample. The direction of z,
-the embedding, stays what it was.
+This is temperature scaling (Guo et al., arXiv 1706.04599) with a temperature per sample. The embedding, which
+is the direction of z, does not change.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 _MOST = 3.0
-"""How far the head may move the evidence, in nats."""
+"""Largest correction of the evidence either way, in nats."""
 
 
 class EvidenceHead(nn.Module):
-    """z [B, D] -> correction of the evidence [B, 1].
+    """Correction of the evidence: z float32 [B, D] -> float32 [B, 1].
 
     Args:
         dim: D.
-        hidden: width of the one hidden layer.
+        hidden: width of the hidden layer.
     """
 
     mean: Tensor
@@ -46,8 +46,11 @@ class EvidenceHead(nn.Module):
         return _MOST * torch.tanh(self.outer(hidden) / _MOST)
 
 
-class SureEncoder(nn.Module):
-    """A student with its evidence head: model input -> (embedding [B, D] unit norm, evidence [B, 1])."""
+class EvidenceEncoder(nn.Module):
+    """A student with its evidence head.
+
+    Model input [B, *shape] -> (embedding float32 [B, D] of unit norm, evidence float32 [B, 1]).
+    """
 
     def __init__(self, student: nn.Module, head: EvidenceHead) -> None:
         super().__init__()

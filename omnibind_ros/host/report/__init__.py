@@ -1,1 +1,1 @@
-"""The figures of a run as tables, charts and one HTML page."""
+"""The figures of a run as one HTML page with charts."""

@@ -1,6 +1,7 @@
-"""Charts as SVG text: no library, no script, colours from the page's style sheet (light and dark).
+"""Charts as SVG elements without scripts; their colours come from the page's style sheet (light and dark).
 
-Every function returns a whole `<svg>` element that shrinks with its column.
+Every function returns a complete `<svg>` element that scales with its column. (Matplotlib writes fixed
+colours; Plotly and Vega need scripts.)
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 Cell = tuple[float | None, str, str]
-"""Shade 0 to 1 (None: no data), what is written in the cell, and what pointing at it tells."""
+"""Shade 0 to 1 (None: no data), text in the cell, and text of its tooltip."""
 
 Series = Sequence[tuple[float, float]]
 """Points (x, y)."""
 
 
 _LETTER = 5.6
-"""Width of a letter of a small text."""
+"""Width of a letter of small text, in pixels."""
 
 
 def heat_map(
@@ -30,10 +31,12 @@ def heat_map(
     left: float = 96,
     tone: str = "bad",
 ) -> str:
-    """Rows and columns of shaded cells; names of columns are slanted where they are too long to stand level.
+    """Rows and columns of shaded cells; long names of columns are slanted.
 
     Args:
-        tone: `bad` (the darker, the worse) or `good`.
+        side, height: of a cell.
+        left: width of the names of the rows.
+        tone: `bad` if dark cells are bad, else `good`.
     """
     longest = _LETTER * max(map(len, columns), default=0)
     slanted = longest > side
@@ -50,26 +53,13 @@ def heat_map(
     for r, (name, line) in enumerate(zip(rows, cells, strict=True)):
         y = top + r * height
         parts.append(_text(left - 6, y + height / 2 + 4, name, anchor="end", small=True))
-        for c, (shade, written, told) in enumerate(line):
-            x = left + c * side
-            parts.append(
-                f"<g><title>{escape(told)}</title>"
-                f'<rect class="cell" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{side - 1:.1f}" '
-                f'height="{height - 1:.1f}"/>'
-            )
-            if shade is not None:
-                parts.append(
-                    f'<rect class="{tone}" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{side - 1:.1f}" '
-                    f'height="{height - 1:.1f}" fill-opacity="{_clamped(shade):.3f}"/>'
-                )
-            parts.append(_text(x + side / 2, y + height / 2 + 4, written, anchor="middle", small=True))
-            parts.append("</g>")
+        parts.extend(_cell(left + c * side, y, side, height, cell, tone) for c, cell in enumerate(line))
     overhang = max(0.0, reach - side / 2)
     return _svg(left + len(columns) * side + overhang + 4, top + len(rows) * height + 4, parts)
 
 
-def dots(rows: Sequence[Sequence[bool]], columns: Sequence[str], *, side: float, height: float) -> list[str]:
-    """Which of the columns each row has, as a column of dots; parts for `subset_map`."""
+def _dots(rows: Sequence[Sequence[bool]], columns: Sequence[str], *, side: float, height: float) -> list[str]:
+    """Membership of rows in columns as dots; parts of `subset_map`."""
     parts = []
     for c, name in enumerate(columns):
         x = (c + 0.5) * side
@@ -92,7 +82,7 @@ def subset_map(
 ) -> str:
     """A row per subset: dots for its members, then shaded cells."""
     side, height, wide = 20.0, 17.0, 62.0
-    parts = dots(members, modalities, side=side, height=height)
+    parts = _dots(members, modalities, side=side, height=height)
     left = len(modalities) * side + 14
     for c, name in enumerate(columns):
         parts.append(
@@ -106,16 +96,7 @@ def subset_map(
             right = left + len(columns) * wide
             parts.append(f'<line class="grid" x1="0" x2="{right:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>')
         before = sum(own)
-        for c, (shade, written, told) in enumerate(line):
-            x = left + c * wide
-            parts.append(f"<g><title>{escape(told)}</title>")
-            size = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{height - 2:.1f}"'
-            parts.append(f'<rect class="cell" {size}/>')
-            if shade is not None:
-                parts.append(f'<rect class="bad" {size} fill-opacity="{_clamped(shade):.3f}"/>')
-            parts.append(
-                _text(x + wide / 2, y + height / 2 + 4, written, anchor="middle", small=True) + "</g>"
-            )
+        parts.extend(_cell(left + c * wide, y, wide, height, cell, "bad") for c, cell in enumerate(line))
     return _svg(left + len(columns) * wide + 56, 74 + len(members) * height + 4, parts)
 
 
@@ -129,11 +110,12 @@ def lines(
     percent: bool = False,
     level: float | None = None,
 ) -> str:
-    """Lines in a frame, coloured in the order they come.
+    """Lines in a frame, with colours in their order.
 
     Args:
-        percent: y is a share, written as a percentage.
-        level: a dashed line at this y.
+        y_most, x_most: upper ends of the axes, which begin at 0.
+        percent: write y as a percentage.
+        level: draw a dashed line at this y.
     """
     width, height, left, top, bottom = 300.0, 190.0, 48.0, 10.0, 34.0
     inner_w, inner_h = width - left - 10, height - top - bottom
@@ -160,7 +142,7 @@ def lines(
 
 
 def reliability(bins: Sequence[tuple[float, float, int]]) -> str:
-    """Confidence against accuracy, a disc per bin as large as the bin is full; on the diagonal is honest."""
+    """Reliability diagram: accuracy over confidence; the area of a bin's disc is proportional to its size."""
     width, left, top, bottom = 290.0, 52.0, 16.0, 34.0
     inner = width - left - 22
     parts = _frame(left, top, inner, inner, 1.0, 1.0, percent=True, x_percent=True)
@@ -172,7 +154,7 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> str:
         parts.append(
             f'<circle class="disc" cx="{left + inner * confidence:.1f}" '
             f'cy="{top + inner * (1 - accuracy):.1f}" r="{2.5 + 9 * (n / most) ** 0.5:.1f}">'
-            f"<title>says {confidence:.1%}, right {accuracy:.1%} of {n}</title></circle>"
+            f"<title>confidence {confidence:.1%}, accuracy {accuracy:.1%} of {n}</title></circle>"
         )
     parts.append("</g>")
     parts.append(_text(left + inner / 2, top + inner + 30, "confidence", anchor="middle", small=True))
@@ -184,17 +166,17 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> str:
 
 
 def scatter(points: Sequence[tuple[float, float, int, int, str]]) -> str:
-    """Points (x, y, colour, shape, told) on a plane without axes."""
+    """Points (x, y, colour, shape, tooltip) on a plane without axes."""
     width, height, margin = 640.0, 420.0, 14.0
     xs, ys = [p[0] for p in points], [p[1] for p in points]
     x_span, y_span = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
     parts = []
-    for x, y, colour, shape, told in points:
+    for x, y, colour, shape, tooltip in points:
         px = margin + (width - 2 * margin) * (x - min(xs)) / x_span
         py = margin + (height - 2 * margin) * (y - min(ys)) / y_span
         parts.append(
             f'<g class="c{colour % 10} mark" transform="translate({px:.1f},{py:.1f})">'
-            f"<title>{escape(told)}</title>{mark(shape)}</g>"
+            f"<title>{escape(tooltip)}</title>{mark(shape)}</g>"
         )
     return _svg(width, height, parts)
 
@@ -222,20 +204,22 @@ def legend_mark(colour: int | None, shape: int = 1) -> str:
 
 
 def bars(shares: Mapping[str, tuple[float, str]], *, strong: str, most: float) -> str:
-    """Horizontal bars: name -> (length, what is written at its end); `strong` is set off.
+    """Horizontal bars: name -> (length, text at its end).
 
-    What is longer than `most` is cut off, and looks it.
+    Args:
+        strong: name of the highlighted bar.
+        most: longer bars are cut off at this length and drawn pale.
     """
     height, left, width = 22.0, 164.0, 460.0
     parts = []
-    for r, (name, (value, written)) in enumerate(shares.items()):
+    for r, (name, (value, text)) in enumerate(shares.items()):
         y, length = r * height, (width - left - 60) * min(value / most, 1.0) if most else 0.0
         kind = ("c0" if name == strong else "rest") + (" cut" if value > most else "")
         parts.append(_text(left - 8, y + 15, name, anchor="end"))
         parts.append(
             f'<rect class="{kind} bar" x="{left}" y="{y + 4}" width="{max(length, 1):.1f}" height="14"/>'
         )
-        parts.append(_text(left + length + 6, y + 15, written))
+        parts.append(_text(left + length + 6, y + 15, text))
     return _svg(width, len(shares) * height + 4, parts)
 
 
@@ -262,7 +246,7 @@ def _frame(
 
 
 def round_up(value: float) -> float:
-    """The next number above whose quarters are short to write."""
+    """The next larger number whose quarters are short decimals."""
     if value <= 0:
         return 1.0
     power: float = 10.0 ** math.floor(math.log10(value))
@@ -283,6 +267,14 @@ def _svg(width: float, height: float, parts: Sequence[str]) -> str:
         f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" '
         f'role="img">{"".join(parts)}</svg>'
     )
+
+
+def _cell(x: float, y: float, width: float, height: float, cell: Cell, tone: str) -> str:
+    shade, text, tooltip = cell
+    size = f'x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{width - 1:.1f}" height="{height - 1:.1f}"'
+    shaded = "" if shade is None else f'<rect class="{tone}" {size} fill-opacity="{_clamped(shade):.3f}"/>'
+    written = _text(x + width / 2, y + height / 2 + 4, text, anchor="middle", small=True)
+    return f'<g><title>{escape(tooltip)}</title><rect class="cell" {size}/>{shaded}{written}</g>'
 
 
 def _clamped(shade: float) -> float:

@@ -1,1 +1,1 @@
-"""Host side: stage 1 (students), stage 2 (adaptive fusion), evaluation of every modality and subset."""
+"""Training: students (stage 1), evidence heads and fusion (stage 2), learned baselines."""

@@ -1,25 +1,26 @@
 """Cross-modal Alignment Distillation (CAD): the terms of stage 1, each a function, each with a weight.
 
-z [B,D] are a batch's unnormalised student embeddings, e = z/|z|; a_k [K,D] the class centres of the teacher's
-texts; v_j [M,D] its embeddings of labelled pictures; t_i [B,D] that of the picture that belongs to sample i
-(its true pair, the drawing it was made of, or the sample shown as a picture), else another student's
-embedding of the same moment (`partners.py`), else that of a picture of its class.
-Of its own picture the teacher must be sure (FixMatch, arXiv 2001.07685), and right where the class is known.
+z [B, D] are a batch's unnormalised student embeddings, e = z/|z|; a_k [K, D] the class centres; v_j [M, D]
+the teacher's embeddings of labelled pictures; t_i [B, D] its embedding of the picture that belongs to sample
+i: of its true pair, of the drawing it was made from, or of the sample rendered as a picture. Without one, t_i
+is another student's embedding of the same moment (`peer_teaching.py`), else that of a picture of its class.
+A t_i of the sample's own picture is used only if the teacher is confident (as in FixMatch, arXiv 2001.07685)
+and, where the class is known, correct.
 
     text       cross-entropy of softmax_k(z_i . a_k) against y_i (InfoNCE over the classes' texts, arXiv
                1807.03748; the length of z is the inverse temperature and becomes the evidence)
-    closeness  1 - cos(z_i, a_y): the class's meaning itself, not merely nearest to it
+    closeness  1 - cos(z_i, a_y): at the class centre, not merely nearest to it
     negative   a sample of none of the classes belongs to no centre: sum_k cos(z, a_k)^2, and z . a_k -> 0
     image      supervised contrastive (SupCon, arXiv 2004.11362) over the pictures v_j and t_j: those of y_i
                attract
-    relation   KL(softmax_k(t_i . a_k / T) || softmax_k(e_i . a_k / T)): how the teacher's picture lies among
-               the texts, the student's sample shall, too (OmniBind, arXiv 2405.16108; T^2-scaled as in
-               Hinton et al., arXiv 1503.02531). Needs no label
-    structure  the rows of E E' and T T', each of unit norm, shall agree within the batch
+    relation   KL(softmax_k(t_i . a_k / T) || softmax_k(e_i . a_k / T)): the student's similarities to the
+               class centres follow the teacher's (OmniBind, arXiv 2405.16108; distillation of softened
+               probabilities: Hinton et al., arXiv 1503.02531). Needs no label
+    structure  the rows of E E' and T T', each of unit norm, agree within the batch
                (similarity-preserving distillation, arXiv 1907.09682). Needs no label
     embedding  1 - cos(e_i, t_i), where t_i is of the sample's own picture. Needs no label
 
-docs/method.md has the formulas and what each is worth.
+docs/method.md has the formulas and an ablation.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Temperature = Annotated[float, Field(gt=0)]
 
 
 class CadConfig(StrictModel):
-    """Weights of the terms; 0 leaves one out."""
+    """Weights of the terms; a weight of 0 leaves the term out."""
 
     lambda_text: Weight = 1.0
     lambda_closeness: Weight = 0.5
@@ -51,17 +52,17 @@ class CadConfig(StrictModel):
     lambda_structure: Weight = 0.5
     lambda_embedding: Weight = 0.5
     temperature: Temperature = 0.1
-    """of image and relation"""
+    """of the softmax in image and relation, and in the test for confidence"""
     sure: Annotated[float, Field(ge=0, le=1)] = 0.95
-    """from which probability of a class on the teacher's word about a sample's own picture counts"""
+    """least class probability at which the teacher's embedding of a sample's own picture is used"""
 
     def weight(self, term: str) -> float:
         """The weight of a term."""
         return float(getattr(self, f"lambda_{term}"))
 
     @property
-    def asks_about_pictures(self) -> bool:
-        """Is any term on that needs the image teacher?"""
+    def needs_pictures(self) -> bool:
+        """Whether any term with a weight needs the image teacher."""
         return any(self.weight(term) > 0 for term in ("image", "relation", "structure", "embedding"))
 
 
@@ -70,15 +71,16 @@ DEFAULT_CAD = CadConfig()
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What the terms see; B samples.
+    """What the terms are computed from; B samples.
 
     Attributes:
-        z: float32 [B,D], the student's embeddings before they are normalised.
+        z: float32 [B, D], the student's embeddings before normalisation.
         labels: int64 [B]; `NEGATIVE` or `UNLABELLED` where there is no class.
-        centres: float32 [K,D], unit norm.
-        taught: float32 [B,D], t_i; zero where the teacher has nothing to say.
-        own: bool [B], t_i is of the sample's own picture.
-        pictures, picture_labels: float32 [M,D] and int64 [M], pictures with a class, M >= 0.
+        centres: float32 [K, D], unit norm.
+        taught: float32 [B, D], t_i; zero where there is none.
+        own: bool [B], whether t_i is of the sample's own picture.
+        pictures: float32 [M, D], embeddings v_j of labelled pictures; M may be 0.
+        picture_labels: int64 [M].
     """
 
     z: Tensor
@@ -93,22 +95,22 @@ class Batch:
 
     @property
     def e(self) -> Tensor:
-        """Unit-norm embeddings [B,D]."""
+        """Embeddings of unit norm, float32 [B, D]."""
         return F.normalize(self.z, dim=1)
 
     @property
     def known(self) -> Tensor:
-        """bool [B]: has a class."""
+        """bool [B]: the sample has a class."""
         return self.labels >= 0
 
     @property
-    def seen(self) -> Tensor:
-        """bool [B]: the teacher has something to say."""
+    def has_target(self) -> Tensor:
+        """bool [B]: the sample has a t_i."""
         return self.taught.square().sum(dim=1) > 0.5
 
 
 def text(batch: Batch) -> Tensor:
-    """Cross-entropy against the text centres."""
+    """Cross-entropy over the class centres."""
     known = batch.known
     if not known.any():
         return batch.z.sum() * 0
@@ -118,7 +120,7 @@ def text(batch: Batch) -> Tensor:
 
 
 def closeness(batch: Batch) -> Tensor:
-    """Distance from the sample's own centre."""
+    """Cosine distance from the centre of the sample's class."""
     known = batch.known
     if not known.any():
         return batch.z.sum() * 0
@@ -127,7 +129,7 @@ def closeness(batch: Batch) -> Tensor:
 
 
 def negative(batch: Batch) -> Tensor:
-    """Nearness of samples of none of the classes to any centre."""
+    """Similarity of samples of none of the classes to the centres."""
     none = batch.labels == NEGATIVE
     if not none.any():
         return batch.z.sum() * 0
@@ -136,9 +138,9 @@ def negative(batch: Batch) -> Tensor:
 
 
 def image(batch: Batch) -> Tensor:
-    """Supervised contrast against the teacher's pictures: those of the sample's class attract."""
+    """Supervised contrastive loss with the teacher's pictures as anchors."""
     known = batch.known
-    taught = batch.seen & known
+    taught = batch.has_target & known
     pictures = torch.cat([batch.pictures, batch.taught[taught]])
     if not known.any() or not len(pictures):
         return batch.z.sum() * 0
@@ -151,29 +153,29 @@ def image(batch: Batch) -> Tensor:
 
 
 def relation(batch: Batch) -> Tensor:
-    """How the teacher's picture lies among the texts, as a distribution; the student follows."""
-    seen = batch.seen
-    if not seen.any():
+    """Divergence of the student's class probabilities from the teacher's."""
+    has = batch.has_target
+    if not has.any():
         return batch.z.sum() * 0
     t = batch.temperature
-    teacher = torch.softmax(batch.taught[seen] @ batch.centres.T / t, dim=1)
-    student = torch.log_softmax(batch.e[seen] @ batch.centres.T / t, dim=1)
-    return F.kl_div(student, teacher, reduction="batchmean") * seen.float().mean()
+    teacher = torch.softmax(batch.taught[has] @ batch.centres.T / t, dim=1)
+    student = torch.log_softmax(batch.e[has] @ batch.centres.T / t, dim=1)
+    return F.kl_div(student, teacher, reduction="batchmean") * has.float().mean()
 
 
 def structure(batch: Batch) -> Tensor:
-    """Who is like whom within the batch."""
-    seen = batch.seen
-    if seen.sum() < 2:
+    """Difference of the similarities within the batch."""
+    has = batch.has_target
+    if has.sum() < 2:
         return batch.z.sum() * 0
-    e, t = batch.e[seen], batch.taught[seen]
+    e, t = batch.e[has], batch.taught[has]
     apart = F.normalize(e @ e.T, dim=1) - F.normalize(t @ t.T, dim=1)
-    return apart.square().sum(dim=1).mean() * seen.float().mean()
+    return apart.square().sum(dim=1).mean() * has.float().mean()
 
 
 def embedding(batch: Batch) -> Tensor:
-    """Distance from what the teacher makes of the sample's own picture."""
-    own = batch.own & batch.seen
+    """Cosine distance from the teacher's embedding of the sample's own picture."""
+    own = batch.own & batch.has_target
     if not own.any():
         return batch.z.sum() * 0
     return (1 - (batch.e[own] * batch.taught[own]).sum(dim=1)).mean() * own.float().mean()
@@ -188,9 +190,9 @@ TERMS: dict[str, Callable[[Batch], Tensor]] = {
     "structure": structure,
     "embedding": embedding,
 }
-"""By the name of their weights: `lambda_<term>`."""
+"""The terms by name; their weights are `CadConfig.lambda_<name>`."""
 
 
 def weighted_terms(batch: Batch, config: CadConfig) -> dict[str, Tensor]:
-    """Every term that has a weight, times it; their sum is the loss."""
+    """The terms with a weight above 0, each times its weight; the loss is their sum."""
     return {name: config.weight(name) * of(batch) for name, of in TERMS.items() if config.weight(name) > 0}

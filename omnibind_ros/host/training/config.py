@@ -1,4 +1,4 @@
-"""How a run is trained: typed, checked, changed on the command line by `--set`, kept with the run.
+"""How a run is trained. `--set` changes keys on the command line; the run keeps the config in a file.
 
 omnibind train all digits --set cad.lambda_relation=0.5 --set students.touch.samples=200000
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -24,59 +24,59 @@ from omnibind_ros.config.strict_yaml import (
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.training.cad import CadConfig
-from omnibind_ros.host.training.fit import write_whole
-from omnibind_ros.host.training.stage1 import Precision
+from omnibind_ros.host.training.files import write_atomically
 from omnibind_ros.host.training.student_plans import StudentPlan
 
+Precision = Literal["auto", "bf16", "fp32"]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
 class TeacherConfig(StrictModel):
-    """Who teaches."""
+    """The teacher."""
 
     model: str = "minilm"
     """minilm, or the folder or hub id of a CLIP or SigLIP"""
     samples: Count = 60_000
-    """pictures that MiniLM's image tower sees beyond those that the image student saw"""
+    """samples drawn in the training of MiniLM's image tower, beyond those of the image student"""
 
 
 class PicturesConfig(StrictModel):
-    """What becomes of the teacher's pictures beside what the terms of CAD say."""
+    """How the teacher's pictures are used besides the terms of CAD."""
 
     as_input: bool = True
-    """turned into the modality's own kind of input, as the recipe's `from_pictures` says"""
+    """converted into inputs of the modality, as the recipe's `from_pictures` specifies"""
     until: Share = 0.5
-    """such samples are drawn in this share of the training, from its beginning"""
+    """such samples are drawn in this first share of the training"""
     per_class: Count = 400
-    """at most so many pictures of each class"""
+    """largest number of pictures per class"""
     of_unlabelled: bool = True
-    """recordings without a label are learnt from, too, as the image teacher sees them shown as pictures"""
+    """recordings without a label are used as well, with the image teacher's embedding as their target"""
 
 
 class CorruptionConfig(StrictModel):
-    """Students also learn from recordings as a sensor that fails would make them."""
+    """Training on samples of failing sensors."""
 
     share: Share = 0.25
-    """of the samples drawn; 0 trains on clean recordings only"""
+    """share of the drawn samples; 0 trains on clean recordings only"""
     damaged: Share = 0.5
-    """of these, how many are damaged as model inputs, in ways no sensor is known for"""
+    """share of these that have randomly damaged model inputs; the others are corrupted on the raw level"""
     versions: Count = 3
-    """corrupted versions kept of each recording"""
+    """corrupted versions that are prepared of each recording"""
 
 
 class StudentChanges(StrictModel):
-    """A modality's training otherwise than planned."""
+    """Changes to the training plan of a modality."""
 
     samples: Count | None = None
-    """samples seen in training, in all"""
+    """samples drawn in the whole training"""
     batch: Annotated[int, Field(ge=2)] | None = None
     lr: Positive | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     label_smoothing: Share | None = None
     variants: Count | None = None
-    """versions kept of each recording, augmented on the raw level from the second on"""
+    """versions prepared of each recording, augmented on the raw level from the second on"""
 
     def applied_to(self, plan: StudentPlan) -> StudentPlan:
         """The plan with these changes."""
@@ -84,11 +84,11 @@ class StudentChanges(StrictModel):
 
 
 class TrainingConfig(StrictModel):
-    """Everything that decides the numbers of a run but recipe and recordings."""
+    """Everything the results of a run depend on, besides recipe and recordings."""
 
     seed: int = 0
     precision: Precision = "auto"
-    """auto takes bf16 where there is any"""
+    """auto uses bf16 where it is available"""
     teacher: TeacherConfig = TeacherConfig()
     cad: CadConfig = CadConfig()
     pictures: PicturesConfig = PicturesConfig()
@@ -97,48 +97,48 @@ class TrainingConfig(StrictModel):
     """by modality"""
 
     def plan(self, plan: StudentPlan, modality: str) -> StudentPlan:
-        """The plan of a modality's student, with what is set otherwise."""
+        """The plan of a modality's student, with the changes of this config."""
         return self.students.get(modality, StudentChanges()).applied_to(plan)
 
 
 def changed(config: TrainingConfig, settings: Iterable[str]) -> TrainingConfig:
-    """A config with settings `key.key=value` put over it; values are YAML.
+    """A config with changes of the form `key.key=value`; values are YAML.
 
     Raises:
-        ConfigError: one line that names the setting and the nearest valid key.
+        ConfigError: a setting is not valid; the line names it and suggests the nearest key.
     """
     data = config.model_dump()
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not all(key.split(".")):
-            raise ConfigError(f"--set {setting}: should be KEY=VALUE, e.g. --set cad.lambda_relation=0.5")
+            raise ConfigError(f"--set {setting}: expected KEY=VALUE, e.g. --set cad.lambda_relation=0.5")
         *outer, last = key.split(".")
         inner = data
         for name in outer:
             if not isinstance(inner.setdefault(name, {}), dict):
-                raise ConfigError(f"--set {key}: {name} is a value and holds no keys")
+                raise ConfigError(f"--set {key}: {name} is a value and has no keys")
             inner = inner[name]
         inner[last] = parse_yaml(text, Path(f"--set {key}")).data
     return _Settings(Path(), data, {}).validate(TrainingConfig)
 
 
 class _Settings(Document):
-    """Values that have no line in a file."""
+    """Values that come from the command line and have no line in a file."""
 
     def error(self, key_path: KeyPath, problem: str) -> ConfigError:
         return ConfigError(f"--set {'.'.join(key_path)}: {problem}")
 
 
-def keep(config: TrainingConfig, recipe: Recipe, file: Path) -> None:
-    """Write down how a run is trained, or check that an earlier start of it was trained the same way.
+def keep_config(config: TrainingConfig, recipe: Recipe, file: Path) -> None:
+    """Write the config of a new run, or check that a run is continued with the config it was started with.
 
     Raises:
-        ConfigError: it was not; the line says what differs.
+        ConfigError: it is not; the line names what differs.
     """
     now = {"recipe": recipe.model_dump(mode="json"), "config": config.model_dump(mode="json")}
     if not file.exists():
-        note = "# Written by omnibind; what the numbers of this run depend on.\n"
-        write_whole(file, f"{note}{dump_yaml(now)}".encode())
+        note = "# Written by omnibind: the recipe and config of this run.\n"
+        write_atomically(file, f"{note}{dump_yaml(now)}".encode())
         return
     before, after = (dict(_flat(data)) for data in (read_yaml(file).data, now))
     differing = [key for key in {**before, **after} if before.get(key) != after.get(key)]
@@ -146,8 +146,8 @@ def keep(config: TrainingConfig, recipe: Recipe, file: Path) -> None:
         shown = "; ".join(f"{k} was {before.get(k)!r}, is {after.get(k)!r}" for k in differing[:3])
         more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise ConfigError(
-            f"{file.parent} was begun with another config: {shown}{more}. "
-            "--restart begins it anew, another --out leaves it"
+            f"{file.parent} was started with another config: {shown}{more}; "
+            "pass --restart to discard it, or another --out to keep it"
         )
 
 
@@ -156,8 +156,8 @@ class _Kept(StrictModel):
     config: TrainingConfig
 
 
-def kept(file: Path) -> TrainingConfig:
-    """The config that an earlier start of a run wrote down; the default one if there was none."""
+def kept_config(file: Path) -> TrainingConfig:
+    """The config that a run was started with; the default one for a new run."""
     return load_yaml(file, _Kept).config if file.exists() else TrainingConfig()
 
 

@@ -1,8 +1,8 @@
-"""Damage to model inputs of any modality: what may go wrong with a sensor that nobody thought of.
+"""Random damage to model inputs of any modality, for faults that are not simulated on the raw level.
 
-The corruptions of `data.corrupt` are what is known of each sensor; an evidence head that has met only these
-is sure of any other. Model inputs of all modalities are pictures of channels x height x width, and these
-damages, drawn at random and on top of each other, need to know nothing else about them. (Outlier exposure,
+The corruptions of a modality (`modalities/<name>/training.py`) are the known faults of its sensors; an
+evidence head trained on these alone is overconfident on others. The damages here need to know only that a
+model input has the shape channels x height x width. They are drawn at random and combined. (Outlier exposure:
 Hendrycks et al., arXiv 1812.04606; mixed corruptions as in AugMix, arXiv 1912.02781.)
 """
 
@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _Damage = Callable[[Tensor, Tensor, float], Tensor]
-"""(input [C,H,W], that of another recording, strength 0 to 1) -> damaged [C,H,W]"""
+"""(input [C, H, W], input of another recording, strength 0 to 1) -> damaged input [C, H, W]"""
 
 
 def damage(inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Model inputs [B,C,H,W], each with one or two random damages of random strength."""
+    """Apply one or two random damages of random strength to each of the model inputs float32 [B, C, H, W]."""
     others = inputs[torch.randperm(len(inputs), generator=generator)]
     damaged = []
     for one, other in zip(inputs, others, strict=True):
@@ -35,7 +35,7 @@ def _noise(generator: torch.Generator) -> _Damage:
 
 
 def _clouds(generator: torch.Generator) -> _Damage:
-    """Noise that is smooth, of a random scale."""
+    """Smooth noise of a random scale."""
     cells = 2 + _below(7, generator)
 
     def change(x: Tensor, _: Tensor, s: float) -> Tensor:
@@ -66,19 +66,19 @@ def _cover(generator: torch.Generator) -> _Damage:
 
 
 def _fade(generator: torch.Generator) -> _Damage:
-    shift = _either_way(generator)
+    shift = _symmetric(generator)
     return lambda x, _, s: (x - x.mean()) * (1 - s) + x.mean() + shift * s * x.std()
 
 
-def _babble(generator: torch.Generator) -> _Damage:
-    """Something else is there as well."""
+def _mix(generator: torch.Generator) -> _Damage:
+    """Another recording is mixed in."""
     if _below(2, generator):
         return lambda x, other, s: torch.maximum(x, s * other + (1 - s) * x.min())
     return lambda x, other, s: (1 - 0.7 * s) * x + 0.7 * s * other
 
 
-def _lose(generator: torch.Generator) -> _Damage:
-    """Single elements, rows or columns are empty."""
+def _drop(generator: torch.Generator) -> _Damage:
+    """Elements, rows or columns are set to the minimum."""
     which = _below(4, generator)
 
     def change(x: Tensor, _: Tensor, s: float) -> Tensor:
@@ -99,7 +99,7 @@ def _blur(generator: torch.Generator) -> _Damage:
 
 
 def _shift(generator: torch.Generator) -> _Damage:
-    x_share, y_share = 0.8 * _either_way(generator), 0.5 * _either_way(generator)
+    x_share, y_share = 0.8 * _symmetric(generator), 0.5 * _symmetric(generator)
 
     def change(x: Tensor, _: Tensor, s: float) -> Tensor:
         height, width = x.shape[1:]
@@ -114,7 +114,7 @@ def _shift(generator: torch.Generator) -> _Damage:
 
 
 _DAMAGES: tuple[Callable[[torch.Generator], _Damage], ...] = (
-    _noise, _clouds, _spikes, _cover, _fade, _babble, _lose, _blur, _shift,
+    _noise, _clouds, _spikes, _cover, _fade, _mix, _drop, _blur, _shift,
 )  # fmt: skip
 
 
@@ -122,10 +122,10 @@ def _below(end: int, generator: torch.Generator) -> int:
     return int(torch.randint(end, (), generator=generator))
 
 
-def _either_way(generator: torch.Generator) -> float:
+def _symmetric(generator: torch.Generator) -> float:
     return float(2 * torch.rand((), generator=generator) - 1)
 
 
 def _level(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Nothing, all there can be, or any value between."""
+    """A random value of the input's range; the minimum and the maximum are likelier than others."""
     return x.min() + (x.max() - x.min()) * (1.5 * torch.rand((), generator=generator) - 0.25).clamp(0, 1)

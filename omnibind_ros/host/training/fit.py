@@ -1,15 +1,18 @@
-"""Lightning runs a training: progress, logs, checkpoints, and how it ends.
+"""The training loop. Everything that is trained here is a `Training`, and `fit` runs it.
 
-However it ends, by a kill, Ctrl-C, a full disk or a loss that is no number, the folder holds the last good
-checkpoint, and the same call goes on from there with the very numbers it would have had: every epoch draws
-from a random stream of its own.
+A `Training` defines its batches, its loss as named terms, and its `Optimization`; Lightning runs the loop.
+
+    fit(training, epochs)                       in memory; random numbers come from torch's global stream
+    fit(training, epochs, folder=run)           resumable, with logs, on any number of devices
+
+A resumable training leaves its last good checkpoint in the folder however it ends: killed, interrupted, disk
+full, loss not finite. The same call continues it and ends with the same weights as an uninterrupted one,
+because each epoch draws from a random stream of its own.
 """
 
 from __future__ import annotations
 
-import errno
-import io
-import os
+import logging
 import signal
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,14 +20,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from omnibind_ros.errors import TrainingError
 
@@ -32,36 +36,61 @@ CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What a training may use, and what it shows; numbers do not depend on it with one device.
+class Execution:
+    """Where a training runs and what it shows. With one device, the results do not depend on it.
 
     Attributes:
-        devices: GPUs, or processes where there is no GPU; more than one share each batch (DDP).
+        devices: GPUs, or processes where there is no GPU; several share each batch (DDP).
         progress: show progress bars.
+        accelerator: `auto` uses a GPU if there is one.
     """
 
     devices: int = 1
     progress: bool = True
+    accelerator: Literal["auto", "cpu"] = "auto"
 
 
-ONE_DEVICE = Machine()
+ONE_DEVICE = Execution()
+ON_CPU = Execution(progress=False, accelerator="cpu")
+"""For trainings that take seconds."""
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """AdamW (arXiv 1711.05101) with a one-cycle learning rate (arXiv 1708.07120).
+
+    Attributes:
+        lr: the largest learning rate.
+        decay_vectors: weight decay applies to biases and gains as well, not only to matrices and kernels.
+        warm_up: share of the steps in which the learning rate rises.
+        max_norm: gradients are clipped to this norm; None leaves them as they are.
+    """
+
+    lr: float
+    weight_decay: float = 0.0
+    decay_vectors: bool = False
+    warm_up: float = 0.3
+    max_norm: float | None = 1.0
 
 
 class Training(L.LightningModule):
-    """The loop's body: what a batch costs, in named terms.
+    """What is trained: batches (`train_dataloader`) and loss (`terms`).
 
     Args:
-        subject: what is trained, for messages: `touch`, `fusion`.
-        seed: same seed, same numbers.
-        lr, weight_decay: of AdamW (arXiv 1711.05101) under a one-cycle schedule (arXiv 1708.07120).
+        subject: what is trained, for error messages: `touch`, `fusion`.
+        seed: of the random streams of a resumable training.
     """
 
-    def __init__(self, subject: str, seed: int, lr: float, weight_decay: float) -> None:
+    def __init__(self, subject: str, optimization: Optimization, seed: int = 0) -> None:
         super().__init__()
-        self.subject, self.seed, self.lr, self.weight_decay = subject, seed, lr, weight_decay
+        self.subject, self.optimization, self.seed = subject, optimization, seed
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The batches of one epoch."""
+        raise NotImplementedError
 
     def terms(self, batch: Any) -> Mapping[str, Tensor]:
-        """The terms whose sum is the loss."""
+        """The terms of the loss by name; the loss is their sum."""
         raise NotImplementedError
 
     def training_step(self, batch: Any, _: int) -> Tensor:
@@ -77,9 +106,6 @@ class Training(L.LightningModule):
         self.log_dict({f"loss_{name}": term for name, term in terms.items()})
         return loss
 
-    def on_train_epoch_start(self) -> None:
-        torch.manual_seed(stream(self.seed, self.current_epoch, self.global_rank))
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, parameter in self.named_parameters():
             if not torch.isfinite(parameter).all():
@@ -89,117 +115,118 @@ class Training(L.LightningModule):
                 )
 
     def configure_optimizers(self) -> Any:
-        decay = [p for p in self.parameters() if p.ndim > 1]
-        rest = [p for p in self.parameters() if p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [{"params": decay, "weight_decay": self.weight_decay}, {"params": rest, "weight_decay": 0.0}],
-            lr=self.lr,
-        )
+        how = self.optimization
+        decayed = [p for p in self.parameters() if p.ndim > 1 or how.decay_vectors]
+        others = [p for p in self.parameters() if p.ndim <= 1 and not how.decay_vectors]
+        groups = [
+            {"params": decayed, "weight_decay": how.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=how.lr)
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps, pct_start=0.15)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, how.lr, total_steps=steps, pct_start=how.warm_up
+        )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def stream(*key: int) -> int:
-    """A seed of its own for each key."""
-    return int(np.random.SeedSequence(key).generate_state(1)[0])
+def fit(
+    training: Training, epochs: int, *, folder: Path | None = None, execution: Execution = ONE_DEVICE
+) -> None:
+    """Run a training.
 
-
-def fit(training: Training, folder: Path, epochs: int, machine: Machine = ONE_DEVICE) -> None:
-    """Train; resumes from `folder/last.ckpt` if an earlier attempt was interrupted.
+    Args:
+        folder: keeps logs and the checkpoint `last.ckpt`, from which an interrupted training continues.
+            None trains in memory.
 
     Raises:
-        TrainingError: the loss is no number.
-        KeyboardInterrupt: Ctrl-C; the folder is resumable.
+        TrainingError: the loss is not finite.
+        KeyboardInterrupt: Ctrl-C was pressed; with a folder, the same call continues.
     """
-    checkpoint = folder / CHECKPOINT
-    trainer = _trainer(folder, epochs, machine)
-    interrupts = signal.getsignal(signal.SIGINT)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            trainer.fit(training, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=False)
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
-        # Lightning shuts down on Ctrl-C, and then exits as if that were a failure.
-        signal.signal(signal.SIGINT, interrupts)
-        raise KeyboardInterrupt from None
+    checkpoint = folder / CHECKPOINT if folder is not None else None
+    resume_from = checkpoint if checkpoint is not None and checkpoint.exists() else None
+    interrupt_handler = signal.getsignal(signal.SIGINT)
+    with _quiet_lightning():
+        trainer = _trainer(training.optimization, epochs, folder, execution)
+        try:
+            trainer.fit(training, ckpt_path=resume_from, weights_only=False)
+        except SystemExit:
+            if not trainer.interrupted:
+                raise
+            # On Ctrl-C Lightning shuts down and then exits as if the training had failed.
+            signal.signal(signal.SIGINT, interrupt_handler)
+            raise KeyboardInterrupt from None
     if trainer.interrupted:
         raise KeyboardInterrupt
 
 
+def stream_seed(*key: int) -> int:
+    """A seed for the random stream of this key; different keys give independent streams."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+def shuffled_batches(tensors: tuple[Tensor, ...], size: int) -> DataLoader[tuple[Tensor, ...]]:
+    """All rows of tensors [M, ...] in random order, `size` at a time; the last batch may be smaller."""
+    dataset = TensorDataset(*tensors)
+    sampler: Any = _ShuffledRows(len(dataset), size)
+    return DataLoader(dataset, batch_size=None, sampler=sampler, generator=torch.Generator())
+
+
+class _ShuffledRows(Sampler[Tensor]):
+    def __init__(self, rows: int, size: int) -> None:
+        self._rows, self._size = rows, size
+
+    def __len__(self) -> int:
+        return -(-self._rows // self._size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        yield from torch.split(torch.randperm(self._rows), self._size)
+
+
+class _StreamPerEpoch(Callback):
+    """Each epoch of each process draws from its own random stream, whether it was resumed or not."""
+
+    def on_train_epoch_start(self, trainer: L.Trainer, training: L.LightningModule) -> None:
+        assert isinstance(training, Training)
+        torch.manual_seed(stream_seed(training.seed, trainer.current_epoch, trainer.global_rank))
+
+
+def _trainer(how: Optimization, epochs: int, folder: Path | None, execution: Execution) -> L.Trainer:
+    callbacks: list[Callback] = [RichProgressBar()] if execution.progress else []
+    loggers: list[Any] = []
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = Path(CHECKPOINT).stem
+        callbacks.append(ModelCheckpoint(folder, filename=name, enable_version_counter=False))
+        callbacks.append(_StreamPerEpoch())
+        loggers.append(CSVLogger(folder, name="", version="log"))
+        if find_spec("tensorboard"):
+            loggers.append(TensorBoardLogger(folder, name="", version="log"))
+    return L.Trainer(
+        max_epochs=epochs,
+        accelerator=execution.accelerator,
+        devices=execution.devices,
+        # Spawned processes run the training alone; launched by command line, they would run the rest, too.
+        strategy="ddp_spawn" if execution.devices > 1 else "auto",
+        use_distributed_sampler=False,
+        logger=loggers or False,
+        enable_checkpointing=folder is not None,
+        enable_progress_bar=execution.progress,
+        enable_model_summary=False,
+        gradient_clip_val=how.max_norm,
+        callbacks=callbacks,
+    )
+
+
 @contextmanager
-def disk_of(folder: Path) -> Iterator[None]:
-    """Whatever is written within: a full disk is one line.
-
-    Raises:
-        TrainingError: no space left.
-    """
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning logs hardware, tips and advice at each start; errors remain."""
+    log = logging.getLogger("lightning.pytorch")
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise TrainingError(
-            f"no space left on the disk of {folder}; free some, and the same command goes on where it stopped"
-        ) from error
-
-
-def save_weights(model: nn.Module, file: Path) -> None:
-    """Write a model's weights, whole or not at all."""
-    whole = io.BytesIO()
-    torch.save(model.state_dict(), whole)
-    write_whole(file, whole.getvalue())
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a file so that whoever reads it finds all of it, or what was there before."""
-    new = file.with_name(file.name + ".new")
-    new.write_bytes(data)
-    os.replace(new, file)
-
-
-def load_weights(model: nn.Module, file: Path) -> None:
-    """Read what `save_weights` wrote.
-
-    Raises:
-        TrainingError: the file is damaged, or of a model of another shape.
-    """
-    try:
-        model.load_state_dict(torch.load(file, weights_only=True))
-    except (RuntimeError, EOFError, OSError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise TrainingError(f"{file} cannot be used: {reason}; delete it to train anew") from error
-
-
-def has_bf16() -> bool:
-    """Is there bfloat16? CPUs emulate it where they must."""
-    return not torch.cuda.is_available() or torch.cuda.is_bf16_supported()
-
-
-def _trainer(folder: Path, epochs: int, machine: Machine) -> L.Trainer:
-    folder.mkdir(parents=True, exist_ok=True)
-    callbacks: list[Callback] = [
-        ModelCheckpoint(folder, filename=Path(CHECKPOINT).stem, enable_version_counter=False)
-    ]
-    if machine.progress:
-        callbacks.append(RichProgressBar())
-    loggers: list[Any] = [CSVLogger(folder, name="", version="log")]
-    if find_spec("tensorboard"):
-        loggers.append(TensorBoardLogger(folder, name="", version="log"))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        return L.Trainer(
-            max_epochs=epochs,
-            accelerator="auto",
-            devices=machine.devices,
-            # Spawned, not started again by its command line: what comes before and after runs once.
-            strategy="ddp_spawn" if machine.devices > 1 else "auto",
-            use_distributed_sampler=False,
-            logger=loggers,
-            enable_progress_bar=machine.progress,
-            enable_model_summary=False,
-            gradient_clip_val=1.0,
-            callbacks=callbacks,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        log.setLevel(level)

@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch of model inputs: turned, shifted, scaled, masked, dimmed."""
+"""Augmentation of batches of model inputs: rotation, shift, scale, masks, gain, noise."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class InputAugment:
-    """How far a picture-like model input [B,C,H,W] may move.
+    """Ranges of the augmentation of model inputs [B, C, H, W]. Drawn per sample from [-range, range].
 
     Attributes:
-        rotation: degrees either way.
-        scale: largest relative zoom either way, x and y apart by `stretch`.
-        shift_x, shift_y: share of the width and height.
-        shear: horizontal, as a slope.
-        gain, offset: multiplies and adds, same for all channels.
-        tilt: a smooth curve over the rows is added (the frequency response of a room and a microphone).
-        mask_x, mask_y: share of the columns or rows that one mask may hide (SpecAugment, Park et al. 2019).
-        noise: standard deviation of added noise.
-        fill: the value that means "nothing here".
+        rotation: degrees.
+        scale: log of the zoom of both axes.
+        stretch: log of the zoom of x, and of its inverse for y.
+        shift_x, shift_y: shares of the width and height.
+        shear: slope of the horizontal shear.
+        gain, offset: inputs are multiplied by 1 + gain and offset is added, the same for all channels.
+        tilt: standard deviation of a smooth curve over the rows that is added (frequency response of a room
+            and a microphone).
+        mask_x, mask_y: largest share of the columns or rows that a mask hides (SpecAugment,
+            arXiv 1904.08779).
+        noise: largest standard deviation of added noise.
+        fill: the value outside of the input and below masks; None repeats the border, and masks with 0.
     """
 
     rotation: float = 0.0
@@ -40,13 +43,13 @@ class InputAugment:
     fill: float | None = 0.0
 
     def __call__(self, x: Tensor) -> Tensor:
-        """A randomly changed copy of [B,C,H,W]."""
+        """A randomly augmented copy of float32 [B, C, H, W]."""
         x = self._move(x)
         x = self._mask(x)
         batch, like = len(x), x.device
         if self.gain or self.offset:
-            x = x * (1 + self.gain * _both_ways(like, batch, 1, 1, 1))
-            x = x + self.offset * _both_ways(like, batch, 1, 1, 1)
+            x = x * (1 + self.gain * _uniform(like, batch, 1, 1, 1))
+            x = x + self.offset * _uniform(like, batch, 1, 1, 1)
         if self.tilt:
             knots = self.tilt * torch.randn(batch, 1, 5, 1, device=like)
             curve = F.interpolate(knots, size=(x.shape[2], 1), mode="bilinear", align_corners=True)
@@ -56,17 +59,17 @@ class InputAugment:
         return x
 
     def _move(self, x: Tensor) -> Tensor:
-        def way() -> Tensor:
-            return _both_ways(x.device, len(x))
+        def draw() -> Tensor:
+            return _uniform(x.device, len(x))
 
-        angle = torch.deg2rad(self.rotation * way())
-        zoom = torch.exp(self.scale * way())
-        stretch = torch.exp(self.stretch * way())
-        cos, sin, shear = torch.cos(angle), torch.sin(angle), self.shear * way()
+        angle = torch.deg2rad(self.rotation * draw())
+        zoom = torch.exp(self.scale * draw())
+        stretch = torch.exp(self.stretch * draw())
+        cos, sin, shear = torch.cos(angle), torch.sin(angle), self.shear * draw()
         theta = torch.stack(
             [
-                torch.stack([cos * zoom * stretch, (shear - sin) * zoom, 2 * self.shift_x * way()], dim=1),
-                torch.stack([sin * zoom, cos * zoom / stretch, 2 * self.shift_y * way()], dim=1),
+                torch.stack([cos * zoom * stretch, (shear - sin) * zoom, 2 * self.shift_x * draw()], dim=1),
+                torch.stack([sin * zoom, cos * zoom / stretch, 2 * self.shift_y * draw()], dim=1),
             ],
             dim=1,
         )
@@ -91,5 +94,6 @@ class InputAugment:
         return x
 
 
-def _both_ways(device: torch.device, *shape: int) -> Tensor:
+def _uniform(device: torch.device, *shape: int) -> Tensor:
+    """Uniform in [-1, 1)."""
     return torch.rand(*shape, device=device) * 2 - 1

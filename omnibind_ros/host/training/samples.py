@@ -1,4 +1,4 @@
-"""Recordings -> tensors. Every recording goes through the very adaptor that the robot uses."""
+"""Recordings -> tensors, by the same preprocessing as on the robot."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from omnibind_ros.host.data.augment import AUGMENTATIONS
-from omnibind_ros.host.data.corrupt import CORRUPTIONS, Corrupt
 from omnibind_ros.host.data.recording import Recording
+from omnibind_ros.modalities.definition import Corrupt, load
 from omnibind_ros.modalities.preprocessor import Preprocessor
+from omnibind_ros.modalities.registry import definition
 
 NEGATIVE = -1
 """Class index of a sample that shows none of the labels."""
 
 UNLABELLED = -2
-"""Class index of a sample of which nobody has said what it shows."""
+"""Class index of a sample whose label is not known."""
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Prepared samples of one modality.
+    """N prepared samples of one modality.
 
     Attributes:
         inputs: float16 [N, V, *shape]; variant 0 is the recording as it is, the others are augmented.
-        labels: int64 [N], `NEGATIVE` for none of the labels, `UNLABELLED` for not known.
-        sources: name of the source of each, [N].
-        groups: speaker, writer or session of each, [N].
-        recordings: what each was read from; empty for samples that were made otherwise.
-        corrupted: float16 [N, C, *shape], each as it comes from a sensor that fails; C may be 0.
+        labels: int64 [N], class index, `NEGATIVE` or `UNLABELLED`.
+        sources: str [N], name of the source.
+        groups: str [N], speaker, writer or session.
+        recordings: what each sample was read from; empty if they were not read from recordings.
+        corrupted: float16 [N, C, *shape], corrupted versions of each; C may be 0.
     """
 
     inputs: torch.Tensor
@@ -57,15 +57,15 @@ class Samples:
             self.corrupted[index] if self.corrupted.numel() else self.corrupted,
         )
 
-    def knowing(self, rows: NDArray[np.intp]) -> Samples:
-        """The same samples, but only those of `rows` have a label."""
+    def with_labels_of(self, rows: NDArray[np.intp]) -> Samples:
+        """The same samples, of which only `rows` keep their label; the others are `UNLABELLED`."""
         labels = torch.full_like(self.labels, UNLABELLED)
         labels[rows] = self.labels[rows]
         return replace(self, labels=labels)
 
     @staticmethod
     def joined(first: Samples, second: Samples) -> Samples:
-        """Both, in this order."""
+        """Both, one after the other."""
         return Samples(
             torch.cat([first.inputs, second.inputs]),
             torch.cat([first.labels, second.labels]),
@@ -84,34 +84,38 @@ class Samples:
 def prepare_samples(
     recordings: Sequence[Recording],
     labels: Sequence[str],
-    adaptor: Preprocessor,
+    preprocessor: Preprocessor,
     variants: int = 1,
     seed: int = 0,
     corrupted: int = 0,
 ) -> Samples:
-    """Read and preprocess recordings; those of quality 0 are left out, as they would be on the robot.
+    """Read and preprocess recordings; those of quality 0 are left out, as on the robot.
 
     Args:
-        variants: how many versions of each are kept; from the second on they are augmented on the raw level.
-        corrupted: how many corrupted versions of each are kept as well.
+        labels: the classes in the order of their indices.
+        variants: number of versions of each, augmented on the raw level from the second on.
+        corrupted: number of corrupted versions of each.
+
+    Raises:
+        BadRecording: a recording cannot be read.
     """
-    augment = AUGMENTATIONS.get(adaptor.modality)
-    corruptions: tuple[Corrupt, ...] = CORRUPTIONS.get(adaptor.modality, ())
+    known = definition(preprocessor.modality)
+    augment, corruptions = load(known.augment), load(known.corruptions) or ()
     variants, corrupted = variants if augment else 1, corrupted if corruptions else 0
-    # Streams of their own: what is asked of one leaves the other as it was.
+    # Separate streams: the number of corrupted versions does not change the augmented ones.
     rng, chance = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     kept: list[Recording] = []
-    inputs = np.empty((len(recordings), variants, *adaptor.input_shape[1:]), np.float16)
-    broken = np.empty((len(recordings), corrupted, *adaptor.input_shape[1:]), np.float16)
-    for recording in track(recordings, f"reading {adaptor.modality}", transient=True):
+    inputs = np.empty((len(recordings), variants, *preprocessor.input_shape[1:]), np.float16)
+    broken = np.empty((len(recordings), corrupted, *preprocessor.input_shape[1:]), np.float16)
+    for recording in track(recordings, f"reading {preprocessor.modality}", transient=True):
         raw = recording.load()
-        if adaptor.check(raw).quality == 0.0:
+        if preprocessor.check(raw).quality == 0.0:
             continue
-        inputs[len(kept), 0] = adaptor.prepare(raw)[0]
+        inputs[len(kept), 0] = preprocessor.prepare(raw)[0]
         for v in range(1, variants):
-            inputs[len(kept), v] = adaptor.prepare(augment(raw, rng))[0] if augment else 0
+            inputs[len(kept), v] = preprocessor.prepare(augment(raw, rng))[0] if augment else 0
         for v in range(corrupted):
-            broken[len(kept), v] = adaptor.prepare(_corrupted(raw, corruptions, adaptor, chance))[0]
+            broken[len(kept), v] = preprocessor.prepare(_corrupted(raw, corruptions, preprocessor, chance))[0]
         kept.append(recording)
     index = {label: k for k, label in enumerate(labels)}
     return Samples(
@@ -125,13 +129,13 @@ def prepare_samples(
 
 
 def _corrupted(
-    raw: Any, corruptions: Sequence[Corrupt], adaptor: Preprocessor, rng: np.random.Generator
+    raw: Any, corruptions: Sequence[Corrupt], preprocessor: Preprocessor, rng: np.random.Generator
 ) -> Any:
-    """A raw sample of any kind and strength of corruption that the signal checks let pass."""
+    """A sample with a random corruption, weakened until it passes the signal checks."""
     corrupt, strength = corruptions[int(rng.integers(len(corruptions)))], rng.random()
     while strength > 0.05:
         broken = corrupt(raw, strength, rng)
-        if adaptor.check(broken).quality > 0.0:
+        if preprocessor.check(broken).quality > 0.0:
             return broken
         strength /= 2
     return raw

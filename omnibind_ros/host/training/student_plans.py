@@ -1,12 +1,21 @@
-"""What is known to work for each modality: size of the student, length of training, augmentation."""
+"""Training plans of students: the modality's definition, with the changes of a recipe.
+
+Both use the keys of `student` in a recipe (`docs/recipes.md`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
+from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import Recipe
 from omnibind_ros.host.models.student import StudentConfig
 from omnibind_ros.host.training.input_augment import InputAugment
+from omnibind_ros.modalities.definition import load
+from omnibind_ros.modalities.registry import definition
+from omnibind_ros.types import Modality
 
 
 @dataclass(frozen=True)
@@ -14,8 +23,8 @@ class StudentPlan:
     """How one modality is trained.
 
     Attributes:
-        variants: augmented versions kept of each recording (see `prepare_samples`).
-        samples: samples seen in training, in all; independent of how many recordings there are.
+        variants: versions of each recording, augmented from the second on (see `prepare_samples`).
+        samples: samples drawn in the whole training, whatever the number of recordings.
     """
 
     student: StudentConfig = field(default_factory=StudentConfig)
@@ -28,101 +37,33 @@ class StudentPlan:
     label_smoothing: float = 0.05
 
 
-PLANS: dict[str, StudentPlan] = {
-    "image": StudentPlan(
-        StudentConfig((32, 64, 128), stem_stride=2),
-        InputAugment(
-            rotation=14,
-            scale=0.16,
-            stretch=0.1,
-            shift_x=0.1,
-            shift_y=0.1,
-            shear=0.15,
-            gain=0.35,
-            offset=0.35,
-            mask_x=0.15,
-            mask_y=0.15,
-            noise=0.12,
-            fill=None,
-        ),
-        samples=220_000,
-    ),
-    "audio": StudentPlan(
-        StudentConfig((32, 64, 128), stem_stride=2, dropout=0.3),
-        InputAugment(
-            scale=0.06,
-            stretch=0.12,
-            shift_x=0.08,
-            shift_y=0.07,
-            tilt=0.25,
-            mask_x=0.12,
-            mask_y=0.25,
-            noise=0.1,
-            offset=0.1,
-            fill=-1.0,
-        ),
-        variants=8,
-        samples=150_000,
-    ),
-    "event": StudentPlan(
-        StudentConfig((32, 64, 128), stem_stride=2, dropout=0.3),
-        InputAugment(
-            rotation=12, scale=0.15, stretch=0.1, shift_x=0.1, shift_y=0.1, shear=0.15, gain=0.3, noise=0.1
-        ),
-        variants=6,
-        samples=150_000,
-    ),
-    "touch": StudentPlan(
-        StudentConfig((48, 96), stem_stride=1, dropout=0.3),
-        InputAugment(rotation=14, scale=0.18, stretch=0.12, shift_x=0.14, shift_y=0.14, shear=0.2, gain=0.2),
-        variants=6,
-        samples=150_000,
-    ),
-    "point_cloud": StudentPlan(
-        StudentConfig((32, 64, 128), stem_stride=2),
-        InputAugment(rotation=6, scale=0.08, stretch=0.08, shift_x=0.05, shift_y=0.05, gain=0.1),
-        variants=12,
-        samples=100_000,
-    ),
-    "thermal": StudentPlan(
-        StudentConfig((32, 64, 96), stem_stride=2),
-        InputAugment(
-            rotation=15,
-            scale=0.18,
-            stretch=0.1,
-            shift_x=0.12,
-            shift_y=0.12,
-            shear=0.12,
-            gain=0.2,
-            offset=0.1,
-            noise=0.15,
-            fill=None,
-        ),
-        variants=4,
-        samples=90_000,
-    ),
-    "text": StudentPlan(samples=60_000, batch=128),
-    "series": StudentPlan(
-        StudentConfig((32, 64, 128), stem_stride=2, dropout=0.3),
-        InputAugment(scale=0.15, shift_x=0.1, gain=0.15, mask_x=0.15, noise=0.1),
-        variants=6,
-        samples=60_000,
-    ),
-}
-"""By the built-in modality whose adaptor a modality has."""
+def usual_plan(modality: Modality) -> StudentPlan:
+    """The plan that the modality's definition gives.
+
+    Raises:
+        ConfigError: no such modality, or its definition has an unknown key.
+    """
+    return _changed(StudentPlan(), load(definition(modality).student) or {}, modality)
 
 
-def plan_of(recipe: Recipe, modality: str) -> StudentPlan:
-    """The plan of a modality, with what the recipe says otherwise."""
-    plan = PLANS[recipe.adaptor(modality).modality]
+def plan_of(recipe: Recipe, modality: Modality) -> StudentPlan:
+    """The plan of a recipe's modality: that of its built-in modality with the recipe's changes."""
+    plan = usual_plan(recipe.preprocessor(modality).modality)
     if modality not in recipe.own:
         return plan
-    given = recipe.own[modality].student.model_dump(exclude_none=True)
-    motion = given.pop("augment")
-    network = {key: given.pop(key) for key in ("widths", "stem_stride", "dropout") if key in given}
-    return replace(
-        plan,
-        student=replace(plan.student, **network),
-        augment=replace(plan.augment or InputAugment(), **motion) if motion else plan.augment,
-        **given,
-    )
+    return _changed(plan, recipe.own[modality].student.model_dump(exclude_none=True), modality)
+
+
+def _changed(plan: StudentPlan, given: Mapping[str, Any], modality: Modality) -> StudentPlan:
+    network = {one.name: given[one.name] for one in fields(StudentConfig) if one.name in given}
+    motion = given.get("augment")
+    others = {key: value for key, value in given.items() if key not in {*network, "augment"}}
+    try:
+        return replace(
+            plan,
+            student=replace(plan.student, **network),
+            augment=replace(plan.augment or InputAugment(), **motion) if motion else plan.augment,
+            **others,
+        )
+    except TypeError as error:
+        raise ConfigError(f"student of modality {modality!r}: {error}; see docs/recipes.md") from error

@@ -1,8 +1,8 @@
-"""What a teacher has to say about a modality's samples: the targets of CAD."""
+"""The targets of CAD: the teacher's embeddings of the pictures that belong to a modality's samples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,20 +13,22 @@ from torch import Tensor
 
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.to_pictures import Looks
-from omnibind_ros.host.models.teachers import Teacher, moved_to
+from omnibind_ros.host.models.teachers import Teacher, centred
 from omnibind_ros.host.models.teachers.teacher import Vectors
 from omnibind_ros.host.training.cad import CadConfig
+from omnibind_ros.modalities.definition import Picture
 
-_AT_ONCE = 512
+_BATCH = 512  # pictures in memory at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """Labelled pictures as the teacher sees them, from the mean of their classes.
+class PictureEmbeddings:
+    """The teacher's embeddings of labelled pictures, in the order of their classes.
 
     Attributes:
-        vectors, labels: float32 [M,D], unit norm, and int64 [M].
-        origin: float32 [D], that mean.
+        vectors: float32 [M, D], unit norm, seen from `origin`.
+        labels: int64 [M], class index.
+        origin: float32 [D], mean over the classes of their mean embedding.
     """
 
     vectors: Vectors
@@ -36,13 +38,14 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Of N samples.
+    """What N samples of a modality are trained towards.
 
     Attributes:
-        centres: float32 [K,D], unit norm.
-        own: float32 [N,D]: the teacher's embedding of each sample's own picture, else another student's of
-            its moment; zero where there is neither, or where they are not sure what they see.
-        pictures, picture_labels: float32 [M,D] and int64 [M], in the order of their classes.
+        centres: float32 [K, D], unit norm.
+        own: float32 [N, D], the teacher's embedding of the picture that belongs to each sample, or another
+            student's embedding of the same moment; zero where there is neither or it is not confident.
+        pictures: float32 [M, D], embeddings of labelled pictures in the order of their classes.
+        picture_labels: int64 [M].
     """
 
     centres: Tensor
@@ -52,21 +55,21 @@ class Targets:
 
     @staticmethod
     def texts_only(centres: Vectors, samples: int) -> Targets:
-        """No picture, no image teacher."""
+        """Targets of a number of samples without an image teacher: the class centres alone."""
         dim = centres.shape[1]
         none = torch.zeros(0, dim), torch.zeros(0, dtype=torch.int64)
         return Targets(torch.from_numpy(centres), torch.zeros(samples, dim), *none)
 
     @property
     def has_own(self) -> Tensor:
-        """bool [N]: the teacher is sure of the sample's own picture."""
+        """bool [N]: the sample has a target of its own."""
         return self.own.square().sum(dim=1) > 0.5
 
     def of(self, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """t_i [B,D] of the samples `rows` [B], and whether it is of their own picture, bool [B].
+        """Targets t_i float32 [B, D] of the samples `rows` [B]; bool [B] marks targets of their own.
 
-        Without one of its own, or if the teacher misreads it, a sample with a class gets a picture of its
-        class, drawn anew each time.
+        A labelled sample without a target of its own, or with one that is nearest to another class, gets the
+        embedding of a random picture of its class, drawn anew in each call. Others get zero.
         """
         own = self.own[rows]
         misread = (labels >= 0) & ((own @ self.centres.T).argmax(dim=1) != labels)
@@ -82,15 +85,17 @@ class Targets:
         return torch.where(has_own[:, None], own, others), has_own
 
 
-def see_pictures(teacher: Teacher, recordings: Sequence[Recording], labels: Sequence[str]) -> Pictures:
-    """Labelled pictures through the teacher's eyes; those without a label are left out."""
+def embed_pictures(
+    teacher: Teacher, recordings: Sequence[Recording], labels: Sequence[str]
+) -> PictureEmbeddings:
+    """Embed labelled pictures; recordings without a label are left out."""
     known = [r for r in recordings if r.label is not None]
     classes = np.array([list(labels).index(str(r.label)) for r in known], np.int64)
     vectors = _encode(teacher, [r.load for r in known])
     means = [vectors[classes == k].mean(axis=0) for k in np.unique(classes)]
     origin = np.mean(means, axis=0) if means else np.zeros(vectors.shape[1], np.float32)
     order = np.argsort(classes, kind="stable")
-    return Pictures(moved_to(vectors[order], origin), classes[order], np.asarray(origin, np.float32))
+    return PictureEmbeddings(centred(vectors[order], origin), classes[order], np.asarray(origin, np.float32))
 
 
 def make_targets(
@@ -98,16 +103,16 @@ def make_targets(
     centres: Vectors,
     recordings: Sequence[Recording],
     looks: Looks,
-    pictures: Pictures,
+    pictures: PictureEmbeddings,
     cad: CadConfig,
 ) -> Targets:
-    """What the teacher says about each recording's own picture, and about labelled pictures."""
-    shown = [looks(r) for r in track(recordings, "showing", transient=True, disable=not recordings)]
-    rows = [n for n, picture in enumerate(shown) if picture is not None]
+    """The targets of recordings, and labelled pictures for those without one of their own."""
+    found = [looks(r) for r in track(recordings, "rendering", transient=True, disable=not recordings)]
+    rows = [n for n, picture in enumerate(found) if picture is not None]
     own = np.zeros((len(recordings), centres.shape[1]), np.float32)
-    seen = [picture for picture in shown if picture is not None]
+    shown = [picture for picture in found if picture is not None]
     if rows:
-        own[rows] = _sure(moved_to(teacher.encode_images(seen), pictures.origin), centres, cad)
+        own[rows] = _confident(centred(teacher.encode_images(shown), pictures.origin), centres, cad)
     return Targets(
         torch.from_numpy(centres),
         torch.from_numpy(own),
@@ -116,26 +121,25 @@ def make_targets(
     )
 
 
-def with_partner(targets: Targets, seen: Vectors, cad: CadConfig) -> Targets:
-    """What another student makes of the samples' moments counts where there is no picture of them.
+def with_peer(targets: Targets, vectors: Vectors, cad: CadConfig) -> Targets:
+    """Targets completed by another student's embeddings, where samples have no picture of their own.
 
     Args:
-        seen: float32 [N,D], its embeddings, unit norm; zero where it has no recording of the moment.
+        vectors: float32 [N, D], unit norm; zero where the other student has no recording of the moment.
     """
-    sure = torch.from_numpy(_sure(seen, targets.centres.numpy(), cad))
-    return replace(targets, own=torch.where(targets.has_own[:, None], targets.own, sure))
+    confident = torch.from_numpy(_confident(vectors, targets.centres.numpy(), cad))
+    return replace(targets, own=torch.where(targets.has_own[:, None], targets.own, confident))
 
 
-def _sure(vectors: Vectors, centres: Vectors, cad: CadConfig) -> Vectors:
-    """Zero where it is not clear what they show."""
-    belief = torch.softmax(torch.from_numpy(vectors @ centres.T) / cad.temperature, dim=1)
-    kept: Vectors = vectors * (belief.amax(dim=1).numpy() >= cad.sure)[:, None]
+def _confident(vectors: Vectors, centres: Vectors, cad: CadConfig) -> Vectors:
+    """The vectors [N, D], set to zero where the largest class probability is below `cad.sure`."""
+    probabilities = torch.softmax(torch.from_numpy(vectors @ centres.T) / cad.temperature, dim=1)
+    kept: Vectors = vectors * (probabilities.amax(dim=1).numpy() >= cad.sure)[:, None]
     return kept
 
 
-def _encode(teacher: Teacher, loads: Sequence[object]) -> Vectors:
-    parts = []
-    for start in range(0, len(loads), _AT_ONCE):
-        pictures = [load() for load in loads[start : start + _AT_ONCE]]  # type: ignore[operator]
-        parts.append(teacher.encode_images(pictures))
+def _encode(teacher: Teacher, loads: Sequence[Callable[[], Picture]]) -> Vectors:
+    """Embeddings [n, D] of pictures that are loaded a batch at a time."""
+    batches = [loads[start : start + _BATCH] for start in range(0, len(loads), _BATCH)]
+    parts = [teacher.encode_images([load() for load in batch]) for batch in batches]
     return np.concatenate(parts) if parts else teacher.encode_images([])

@@ -1,4 +1,4 @@
-"""PCM bytes of any common format -> mono float32, and a streaming resampler to the rate a model wants.
+"""PCM bytes of any common format -> mono float32, and a streaming resampler to the rate of a model.
 
 The resampler is a polyphase windowed-sinc filter (Smith, "Digital Audio Resampling", CCRMA): output m lies
 at input position m * source / target; its value is the input around that position weighted by a
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.messages.fields import byte_view
 from omnibind_ros.names import nearest
 
 _FORMATS = {"S16LE": ("<i2", 2.0**-15), "S32LE": ("<i4", 2.0**-31), "F32LE": ("<f4", 1.0)}
@@ -27,11 +26,11 @@ _MAX_CHANNELS = 255  # of an `audio_common_msgs/AudioInfo`
 _BLOCK = 1024  # outputs computed at a time, to stay in the cache
 
 
-def decode_pcm(data: object, sample_format: str, channels: int) -> NDArray[np.float32]:
+def decode_pcm(data: NDArray[np.uint8] | bytes, sample_format: str, channels: int) -> NDArray[np.float32]:
     """Interleaved PCM -> mono float32 [n] in [-1, 1], the mean of the channels. Mono F32LE is a view.
 
     Args:
-        data: bytes, or anything that shows its bytes.
+        data: uint8 [n] or bytes.
         sample_format: S16LE, S32LE or F32LE.
         channels: how many samples make one frame.
 
@@ -44,7 +43,7 @@ def decode_pcm(data: object, sample_format: str, channels: int) -> NDArray[np.fl
     if not isinstance(channels, (int, np.integer)) or not 1 <= channels <= _MAX_CHANNELS:
         raise BadMessage(f"audio has {channels!r} channels; valid: 1 to {_MAX_CHANNELS}")
     dtype, scale = _FORMATS[sample_format]
-    raw = byte_view(data, "audio data")
+    raw = np.frombuffer(data, np.uint8)
     frame = np.dtype(dtype).itemsize * int(channels)
     if raw.size % frame:
         raise BadMessage(

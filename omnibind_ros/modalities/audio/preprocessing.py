@@ -1,8 +1,8 @@
-"""Microphones: a window of one second, looked at every quarter, cut at the pauses, as a log-mel picture.
+"""Microphones: the newest utterance of a window of about one second, as a log-mel spectrogram.
 
-Every hop what came in is resampled to the model's rate, and the newest complete utterance
-of the window is looked for; it is centred in one second of silence before the spectrum is taken, so that
-the encoder always hears whole words, whenever they were said.
+Every hop the sound that came in is resampled to the model's rate, and the newest complete utterance of the
+window is found by the pauses around it. It is centred in one second of silence before the spectrum is taken,
+so that the model input holds whole words, wherever in the window they were spoken.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class AudioFormat:
     """Preprocessing constants of `audio`.
 
     Attributes:
-        rate: samples a second the model hears.
-        window_s, hop_s: length of a sample, and how often the window is looked at.
+        rate: samples a second of the model input.
+        window_s, hop_s: length of a sample, and how often one is taken.
         fft: samples per spectrum (Hann window of `frame_s`), one every `step_s`.
         mels, low_hz, high_hz: the mel filter bank.
-        range_db: what is this far below the loudest spot counts as silence.
+        range_db: levels this far below the loudest point of the spectrogram count as silence.
         pause_s: silence that ends an utterance; the stop in 'eight' is silent for up to 0.2 s.
-        silence_db: level (dB re full scale) below which nothing is heard.
-        activity_db: an utterance is what is at most this far below its window's loudest frame.
+        silence_db: level (dB re full scale) below which sound is silence.
+        activity_db: frames at most this far below the loudest one of the window belong to an utterance.
     """
 
     rate: int = 8000
@@ -77,7 +77,7 @@ class AudioPreprocessor(SegmentPreprocessor):
 
     Args:
         format: preprocessing constants of the bundle.
-        sample_format: `S16LE`, `S32LE` or `F32LE`; the messages do not say.
+        sample_format: `S16LE`, `S32LE` or `F32LE`; the messages do not have it.
         rate: samples a second and channel that the device delivers.
         channels: interleaved channels; they are averaged.
     """
@@ -102,7 +102,7 @@ class AudioPreprocessor(SegmentPreprocessor):
         self._resampler = Resampler(rate, f.rate)
         # Longer than the sample, so that a full-length utterance fits together with the pauses around it.
         self._ring = Ring(f.samples + 2 * round(f.pause_s * f.rate))
-        # In samples of the device: how much a look needs, and how often one is taken.
+        # In samples of the device: how many a sample needs, and how often one is taken.
         self._needed = math.ceil(f.samples * rate / f.rate) + self._resampler.latency
         self._hop = round(f.hop_s * rate)
         self.reset()
@@ -111,19 +111,21 @@ class AudioPreprocessor(SegmentPreprocessor):
         self._resampler.reset()
         self._ring.clear()
         self._waiting: list[NDArray[np.float32]] = []
-        self._heard = 0
+        self._received = 0
         self._since_hop = 0
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         return (1, 1, self.format.mels, self.format.frames)
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         sound = self._decode(message)
+        if not len(sound):
+            return []
         self._waiting.append(sound)
-        self._heard += len(sound)
+        self._received += len(sound)
         self._since_hop += len(sound)
-        if self._heard < self._needed or self._since_hop < self._hop:
+        if self._received < self._needed or self._since_hop < self._hop:
             return []
         self._since_hop %= self._hop
         self._ring.push(self._resampler(np.concatenate(self._waiting)))
@@ -138,10 +140,7 @@ class AudioPreprocessor(SegmentPreprocessor):
     def _decode(self, message: Any) -> NDArray[np.float32]:
         """One chunk, mono at the device's rate."""
         payload = getattr(message, "audio", message)
-        data = getattr(payload, "data", None)
-        if data is None:
-            raise BadMessage(f"audio message {type(message).__name__} has neither `data` nor `audio.data`")
-        sound = decode_pcm(data, self._sample_format, self._channels)
+        sound = decode_pcm(payload.data, self._sample_format, self._channels)
         if self._sample_format == "F32LE" and not np.isfinite(sound).all():
             raise BadMessage("audio chunk holds values that are not finite; check the sample format")
         return sound

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from omnibind_ros.simulation.hand import Floats
+from omnibind_ros.types import Floats
 
 SAMPLE_RATE = 8000
 _HOP, _WINDOW, _FFT = 32, 128, 256

@@ -1,20 +1,19 @@
 """EVT3, the wire format of Prophesee event cameras, as carried by event_camera_msgs/EventPacket.
 
-EVT3 is a stream of 16 bit words, 4 bits of code and 12 of content, that only says what changes: the high
-and low 12 bits of the time in microseconds, the row y, then columns x one by one (ADDR_X) or as bit masks
-of 12 or 8 columns from a base column on (VECT_12, VECT_8). So every event depends on words before it,
+EVT3 is a stream of 16 bit words, 4 bits of code and 12 of content, that transmits changes only: the high and
+low 12 bits of the time in microseconds, the row y, then columns x one by one (ADDR_X) or as bit masks of 12
+or 8 columns from a base column on (VECT_12, VECT_8). Every event therefore depends on words before it,
 possibly of an earlier packet. Here each of these is found for all words of many packets at once, without a
 loop: the k-th word of a kind holds until the k+1st, and `cumsum` counts which k that is. Format: "EVT 3.0",
 Metavision documentation.
 
 Time. The 24 bit sensor clock wraps every 16.8 s and starts anywhere, and the `time_base` of an evt3 packet
 is undefined by convention (event_camera_msgs; Metavision drivers leave it 0), so it is not read. The clock
-is unrolled over packets, as event_camera_codecs does. Unlike there, the times given out are ROS times: the
-first event of the first packet happened at that packet's `header.stamp`, and from there on the sensor's
-clock counts, which knows nothing of the jitter with which packets arrive. When the two clocks disagree by
-more than 50 ms (a gap, a restart, a looping bag, slow drift), the packet's stamp sets the clock anew.
-Within a packet therefore t = t of its first event + 1000 ns x (us since it). A driver that never sets its
-stamps gets a clock from 0 on.
+is unrolled over packets, as event_camera_codecs does. Unlike there, the decoded times are ROS times: the
+first event of the first packet gets the packet's `header.stamp`, and from there on the sensor's clock counts,
+which is free of the jitter with which packets arrive. When the two clocks disagree by more than 50 ms (a gap,
+a restart, a looping bag, slow drift), the packet's stamp sets the clock anew. Within a packet therefore
+t = t of its first event + 1000 ns x (us since it). Without stamps the clock begins at 0.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.errors import BadMessage
-from omnibind_ros.messages.fields import read_bytes, read_count, read_field, read_text, stamp_of
+from omnibind_ros.messages.fields import stamp_of
 from omnibind_ros.modalities.event.events import Events
 
 _ADDR_Y, _ADDR_X, _VECT_BASE_X, _VECT_12, _VECT_8 = 0x0, 0x2, 0x3, 0x4, 0x5
@@ -40,7 +39,7 @@ _KNOWN_HIGH_BYTES = bytes(byte for byte in range(256) if byte >> 4 in _CODES)
 
 _COLUMNS = np.zeros(16, np.int32)
 _COLUMNS[[_VECT_12, _VECT_8]] = 12, 8
-_COLUMN_BITS = np.zeros(16, np.uint16)  # which bits of a word say that a column fired
+_COLUMN_BITS = np.zeros(16, np.uint16)  # the bits of a word that stand for columns
 _COLUMN_BITS[[_VECT_12, _VECT_8]] = 0xFFF, 0xFF
 
 _WRAP = 1 << 12
@@ -48,11 +47,11 @@ _MAX_DIP = 10  # sensors sometimes repeat a slightly older TIME_HIGH; more than 
 _NOWHERE = 1 << 16  # a row or column outside every sensor: events before the first address are left out
 _NEVER = -1  # a high time that makes every time negative
 _MAX_CLOCK_ERROR = 50_000_000
-_LITTLE_ENDIAN, _BIG_ENDIAN = np.dtype("<u2"), np.dtype(">u2")
+_OVERHEAD = 256  # bytes of a packet besides its words
 
 
 class _Packet(NamedTuple):
-    """A packet whose envelope was found good: uint16 [n] words, possibly byte-swapped, and stamp in ns."""
+    """A checked packet: uint16 [n] words, possibly byte-swapped, and its stamp in ns."""
 
     words: NDArray[np.uint16]
     stamp: int
@@ -61,18 +60,16 @@ class _Packet(NamedTuple):
 class Evt3Decoder:
     """Decodes the packets of one camera, in order.
 
-    Numpy costs by the call more than by the word, and drivers send up to a thousand small packets a second:
-    `accept` only checks a packet, `flush` decodes all that were accepted in one go. `decode` does both.
+    numpy costs by the call more than by the word, and drivers send up to a thousand small packets a second:
+    `accept` only checks a packet, `flush` decodes all accepted packets together. `decode` does both.
 
     Attributes:
-        lost_packets: packets that never arrived, by the gaps in `seq`.
-        waiting: words accepted and not decoded yet.
-        time: ns up to which the decoded packets tell what happened: the last event of the newest one, or its
-            stamp if it has none.
+        waiting: bytes of memory that the packets accepted since the last flush take, roughly.
+        time: ns up to which the decoded packets reach: the last event of the newest one, or its stamp if it
+            has none.
     """
 
     def __init__(self) -> None:
-        self.lost_packets = 0
         self.waiting = 0
         self.time = 0
         self._sequence = _NEVER
@@ -93,7 +90,11 @@ class Evt3Decoder:
         self._column = _NOWHERE
         self._polarity = 0
 
-    def decode(self, message: object, stamp: int | None = None) -> Events:
+    def missing_before(self, message: Any) -> int:
+        """Packets between the last one accepted and this one that never arrived, by their numbers `seq`."""
+        return 0 if self._sequence == _NEVER else max(0, message.seq - self._sequence - 1)
+
+    def decode(self, message: Any, stamp: int | None = None) -> Events:
         """The events of one packet, in time order; those outside the sensor are left out.
 
         Args and raises as `accept`.
@@ -101,8 +102,8 @@ class Evt3Decoder:
         self.accept(message, stamp)
         return Events.concatenate(self.flush())
 
-    def accept(self, message: object, stamp: int | None = None) -> int:
-        """Take a packet, to be decoded by the next `flush`; its stamp in ns.
+    def accept(self, message: Any, stamp: int | None = None) -> None:
+        """Take an `event_camera_msgs/EventPacket`, to be decoded by the next `flush`.
 
         Args:
             stamp: ns since the epoch, to take instead of `header.stamp` when that cannot be trusted.
@@ -118,8 +119,7 @@ class Evt3Decoder:
             self._forget_stream()
             raise
         self._run.append(packet)
-        self.waiting += packet.words.size
-        return packet.stamp
+        self.waiting += packet.words.nbytes + _OVERHEAD
 
     def flush(self) -> list[Events]:
         """The events of all packets accepted since the last flush, in the order of the packets.
@@ -128,58 +128,46 @@ class Evt3Decoder:
         within a burst events are in time order and inside the sensor. Empty bursts occur.
         """
         self._end_run()
-        decoded, self._decoded = self._decoded, []
+        decoded, self._decoded, self.waiting = self._decoded, [], 0
         return decoded
 
     def _end_run(self) -> None:
-        """Decode what waits, before the next packet changes how words are read."""
+        """Decode the packets of the run, before the next packet changes how words are read."""
         if self._run:
-            run, self._run, self.waiting = self._run, [], 0
+            run, self._run = self._run, []
             self._decoded += self._decode_run(run)
 
-    def _open(self, message: object, stamp: int | None) -> _Packet:
+    def _open(self, message: Any, stamp: int | None) -> _Packet:
         """Check the packet."""
-        order = self._check_envelope(message)
-        sequence = read_count(message, "seq")
-        if sequence != self._sequence + 1:
-            self._skip_to(sequence)
-        self._sequence = sequence
+        self._check_envelope(message)
+        if message.seq != self._sequence + 1:  # the row and column of the next events may be missing
+            self._end_run()
+            self._forget_address()
+        self._sequence = message.seq
 
-        data = read_bytes(message, "events")
+        data = np.frombuffer(message.events, np.uint8)
         if data.size % 2:
             raise BadMessage(
                 f"event packet is cut in the middle of a word: {data.size} bytes of 16 bit words"
             )
-        high_bytes = data[order is _LITTLE_ENDIAN :: 2].tobytes()
+        high_bytes = data[not message.is_bigendian :: 2].tobytes()
         if high_bytes.translate(None, _KNOWN_HIGH_BYTES):  # deletes those; are any left?
             raise BadMessage(_unknown_code(high_bytes))
-        words: NDArray[np.uint16] = np.ndarray(data.size // 2, order, data)
+        words = data.view(">u2" if message.is_bigendian else "<u2")
         return _Packet(words, stamp_of(message) if stamp is None else stamp)
 
-    def _check_envelope(self, message: object) -> np.dtype[np.uint16]:
-        """The byte order of the words."""
-        encoding = read_text(message, "encoding")
-        if encoding != "evt3":
-            raise BadMessage(
-                f"event packet has encoding {encoding!r}; only 'evt3' is decoded: set it in the driver"
-            )
-        size = (read_count(message, "width"), read_count(message, "height"))
+    def _check_envelope(self, message: Any) -> None:
+        if message.encoding != "evt3":
+            raise BadMessage(f"event packet has encoding {message.encoding!r}: the driver must send 'evt3'")
+        size = (message.width, message.height)
         if size != self._size:
             if 0 in size:
                 raise BadMessage(
-                    f"event packet says its sensor is {size[0]}x{size[1]}: set width and height in the driver"
+                    f"event packet has a sensor of {size[0]}x{size[1]}: set width and height in the driver"
                 )
             self._end_run()
             self._forget_stream()
             self._size = size
-        return _BIG_ENDIAN if read_field(message, "is_bigendian") else _LITTLE_ENDIAN
-
-    def _skip_to(self, sequence: int) -> None:
-        """Packets are missing, and with them maybe the row and column of the next events."""
-        if self._sequence != _NEVER:
-            self.lost_packets += max(0, sequence - self._sequence - 1)
-        self._end_run()
-        self._forget_address()
 
     def _decode_run(self, run: list[_Packet]) -> list[Events]:
         """The events of packets that follow each other without a gap."""
@@ -231,7 +219,7 @@ class Evt3Decoder:
     def _vectors(
         self, codes: NDArray[Any], content: NDArray[Any], at: NDArray[np.intp]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """int64 [len(at)] each: first column and polarity of the words `at`, were they vectors."""
+        """int64 [len(at)] each: first column and polarity of the words `at`, if they are vectors."""
         is_base = codes == _VECT_BASE_X
         advance = _COLUMNS[codes]
         passed = np.cumsum(advance, dtype=np.int32)
@@ -255,16 +243,16 @@ class Evt3Decoder:
         steps %= _WRAP
         steps[steps >= _WRAP - _MAX_DIP] -= _WRAP
 
-        # A high time that repeats the last one says nothing; a new one starts at low time 0, until its low
+        # A high time that repeats the last one changes nothing; a new one starts at low time 0, until its low
         # time follows.
         new = steps != 0
-        says = codes == _TIME_LOW
-        says[high_words[new]] = True
-        told = np.flatnonzero(says)
-        is_high = codes[told] == _TIME_HIGH
+        changes = codes == _TIME_LOW
+        changes[high_words[new]] = True
+        words = np.flatnonzero(changes)
+        is_high = codes[words] == _TIME_HIGH
         high, self._time_high = _hold(is_high, (start + np.cumsum(steps))[new], self._time_high)
-        low = np.where(is_high, 0, content[told])
-        times, now = _hold(says, high << 12 | low, before, at)
+        low = np.where(is_high, 0, content[words])
+        times, now = _hold(changes, high << 12 | low, before, at)
         self._time_low = now & 0xFFF
         return times
 
@@ -318,18 +306,18 @@ def _unknown_code(high_bytes: bytes) -> str:
 
 
 def _hold(
-    said: NDArray[np.bool_],
+    changes: NDArray[np.bool_],
     values: NDArray[np.generic],
     initial: int,
     at: NDArray[np.intp] | slice = slice(None),
 ) -> tuple[NDArray[np.int64], int]:
-    """Words `said` the next of `values`, each of which holds until the one after it; `initial` holds before.
+    """Each word of `changes` sets the next of `values`, which holds until the one after; `initial` before.
 
     Returns:
         int64 [len(at)], what holds at the words `at` (left out: at all), and what holds after the last word.
     """
     series = np.concatenate([np.array([initial], np.int64), values])
-    return series[np.cumsum(said, dtype=np.int32)[at]], int(series[-1])
+    return series[np.cumsum(changes, dtype=np.int32)[at]], int(series[-1])
 
 
 def encode_evt3(events: Events) -> bytes:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from omnibind_ros.modalities.event.events import Events
 from omnibind_ros.simulation.drawing import rasterise
-from omnibind_ros.simulation.hand import Floats, write
+from omnibind_ros.simulation.hand import write
+from omnibind_ros.types import Floats
 
 SIDE = 34
 _MARGIN = 8  # of the screen seen around the field of view while the camera turns

@@ -1,4 +1,4 @@
-"""Camera images: centre square, resized, scaled to about zero mean and unit variance."""
+"""Camera images: the centre square, resized, scaled to about zero mean and unit variance."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.modalities.image.encodings import decode_image, to_rgb
-from omnibind_ros.modalities.preprocessor import Check, SingleShotPreprocessor
+from omnibind_ros.modalities.image.encodings import decode_rgb
+from omnibind_ros.modalities.preprocessor import Check, Sample, SingleShotPreprocessor
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,7 @@ class ImageFormat:
     Attributes:
         size: side of the square model input, pixels.
         mean, std: grey value (0-1) that becomes 0, and the spread that becomes 1.
-        blank_contrast: standard deviation of grey values (0-255) up to which a picture shows nothing.
-        full_contrast: the one from which there is nothing to complain about.
+        blank_contrast, full_contrast: standard deviation of grey values (0-255) at which quality is 0 and 1.
     """
 
     size: int = 48
@@ -43,10 +42,13 @@ class ImagePreprocessor(SingleShotPreprocessor):
         return (1, 3, self.format.size, self.format.size)
 
     def decode(self, message: Any) -> NDArray[np.uint8]:
-        return to_rgb(decode_image(message))
+        return decode_rgb(message)
+
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
+        return self.sample(decode_rgb(message, least=3 * self.format.size // 2), message)
 
     def check(self, raw: NDArray[np.uint8]) -> Check:
-        small = cv2.resize(_sparse(raw), (32, 32), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(_sparse(centre_square(raw)), (32, 32), interpolation=cv2.INTER_AREA)
         mean, deviation = cv2.meanStdDev(small)
         contrast = float(deviation.max())
         blank, full = self.format.blank_contrast, self.format.full_contrast
@@ -71,9 +73,9 @@ class ImagePreprocessor(SingleShotPreprocessor):
 
 
 def _sparse(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Of a big picture some 160 rows, as a view: for its contrast they do, at a fraction of the cost.
+    """Some 160 rows of a large picture, as a view: enough to measure its contrast, at a fraction of the cost.
 
-    Both sides are multiples of 32, since OpenCV averages blocks of whole pixels several times quicker.
+    Both sides are multiples of 32, since OpenCV averages blocks of whole pixels several times faster.
     """
     height, width = pixels.shape[:2]
     if min(height, width) < 320:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from omnibind_ros.simulation.drawing import rasterise
-from omnibind_ros.simulation.hand import Floats, write
+from omnibind_ros.simulation.hand import write
+from omnibind_ros.types import Floats
 
 _ENLARGE = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)
 

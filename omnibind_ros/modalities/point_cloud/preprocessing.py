@@ -1,8 +1,9 @@
-"""Point clouds, seen from three sides.
+"""Point clouds as pictures from three sides.
 
-A cloud has no order and any number of points, an encoder wants a fixed tensor: the cloud is centred, scaled
-to fill a cube and splatted onto the three planes of its axes (front xy, top xz, side zy). What a pixel holds
-is how surely some point fell there, so neither the order nor the density of the points matters.
+A cloud has no order and any number of points, an encoder takes a fixed tensor: the cloud is centred, scaled
+to fill a cube and splatted onto the three planes of its axes (front xy, top xz, side zy). A pixel saturates
+with the points that fall into it, so neither the order nor the density of the points matters. Stray points
+far from all others have no part in it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class PointCloudFormat:
         margin: share of a view left free on each side.
         softness: how fast a pixel saturates with the points that fall into it.
         few, enough: point counts at which quality is 0 and 1.
+        skip_zero_returns: whether points exactly at (0, 0, 0), if a message has more than one, are invalid.
     """
 
     size: int = 32
@@ -33,10 +35,16 @@ class PointCloudFormat:
     softness: float = 1.5
     few: int = 6
     enough: int = 16
+    skip_zero_returns: bool = True
 
 
 _HORIZONTAL, _VERTICAL = np.array([[0, 0, 2], [1, 2, 1]])
 """Axes of the front, top and side view."""
+
+_MOST_POINTS = 1 << 14
+"""of a message; more make no difference to 32 x 32 pixels"""
+_TOGETHER = 1 << 12
+"""points at a time, to stay in the cache"""
 
 
 class PointCloudPreprocessor(SingleShotPreprocessor):
@@ -51,31 +59,35 @@ class PointCloudPreprocessor(SingleShotPreprocessor):
         return (1, len(_HORIZONTAL), self.format.size, self.format.size)
 
     def decode(self, message: Any) -> NDArray[np.float32]:
-        return decode_points(message)[0]
+        return decode_points(message, skip_zero_returns=self.format.skip_zero_returns)[0]
 
-    def feed(self, message: Any) -> list[Sample]:
-        points, dropped = decode_points(message)
-        verdict = self.check(points)
-        quality, reason = verdict.quality, verdict.reason
-        if dropped and quality > 0:
-            quality *= len(points) / (len(points) + dropped)
-            reason = reason or f"{dropped} of {len(points) + dropped} points are not finite"
-        stamp, frame_id = stamp_and_frame(message)
-        data = self.prepare(points) if quality > 0 else self.nothing
-        return [Sample(data, stamp, frame_id, quality, reason)]
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
+        skip_zeros = self.format.skip_zero_returns
+        points, invalid = decode_points(message, most=_MOST_POINTS, skip_zero_returns=skip_zeros)
+        axes = _without_strays(_by_axis(points))
+        verdict = self._check(axes, invalid)
+        data = self._views(axes) if verdict.quality > 0 else self.nothing
+        return [Sample(data, *stamp_and_frame(message), verdict.quality, verdict.reason)]
 
     def check(self, raw: NDArray[np.float32]) -> Check:
+        return self._check(_without_strays(_by_axis(raw)))
+
+    def _check(self, axes: NDArray[np.float32], invalid: int = 0) -> Check:
         few, enough = self.format.few, self.format.enough
-        if len(raw) <= few:
-            return Check(0.0, f"cloud has {len(raw)} points")
-        if not np.ptp(_by_axis(raw), axis=1).max() > 0:
+        count = axes.shape[1]
+        quality = min(1.0, max(0.0, (count - few) / (enough - few)))
+        if quality < 1.0:
+            besides = f" besides {invalid} invalid returns" if invalid else ""
+            return Check(quality, f"cloud has only {count} points{besides}")
+        if not np.ptp(axes, axis=1).max() > 0:
             return Check(0.0, "all points are the same")
-        quality = min(1.0, (len(raw) - few) / (enough - few))
-        return Check(quality, "" if quality == 1.0 else f"cloud has only {len(raw)} points")
+        return Check(1.0)
 
     def prepare(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._views(_without_strays(_by_axis(raw)))
+
+    def _views(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
         size = self.format.size
-        axes = _by_axis(raw)
         low, high = axes.min(axis=1, keepdims=True), axes.max(axis=1, keepdims=True)
         extent = max(float((high - low).max()), 1e-9)
         usable = (size - 1) * (1.0 - 2.0 * self.format.margin)
@@ -85,25 +97,57 @@ class PointCloudPreprocessor(SingleShotPreprocessor):
 
 
 def _by_axis(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [3,N]: numpy is quick along rows of thousands, not of three."""
+    """float32 [3,N]: numpy is fast along rows of thousands, not of three."""
     return np.ascontiguousarray(points.T)
+
+
+_STRAY_SHARE = 20  # at most one point of so many is a stray
+_FEWEST_STRAYS = 3  # are looked for in small clouds, too
+_EMPTY = 2.0  # times as far from the middle as every point within it is a stray
+_SOME = 500  # points are enough to find the middle
+
+
+def _without_strays(axes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The points [3,N] but for a few strays: those behind a shell of empty space around all others.
+
+    Sorted by distance from the median point, the innermost stray is at least twice as far out as the point
+    before it. In recordings without strays that factor is at most 1.21 (795 strokes drawn in the air), 1.11
+    (people, by a depth camera) and 1.55 (3,000 simulated strokes); tracking losses have 2.1 and more.
+    """
+    count = axes.shape[1]
+    strays = max(_FEWEST_STRAYS, count // _STRAY_SHARE)
+    if count < 2 * strays:
+        return axes
+    some = np.sort(axes[:, :: max(1, count // _SOME)], axis=1)
+    distance = np.abs(axes - some[:, some.shape[1] // 2, None]).max(axis=0)
+    first = count - strays - 1
+    outermost = np.sort(np.partition(distance, first)[first:])
+    jumps = np.flatnonzero((outermost[1:] >= _EMPTY * outermost[:-1]) & (outermost[:-1] > 0))
+    return axes if not len(jumps) else axes[:, distance <= outermost[jumps[0]]]
 
 
 def _splat(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """Bilinear histograms [views,size,size] of pixel coordinates [3,N] in 0 to size - 1, y upwards."""
+    sums = _sums(pixels[:, :_TOGETHER], size)
+    for begin in range(_TOGETHER, pixels.shape[1], _TOGETHER):
+        for total, part in zip(sums, _sums(pixels[:, begin : begin + _TOGETHER], size), strict=True):
+            total += part
+    n, r, u, b = (total.reshape(-1, size, size) for total in sums)
+    # A point gives its lower left pixel (1 - right)(1 - up), the one right of it right(1 - up), and so on.
+    views = n - r - u + b
+    views[:, :, 1:] += (r - b)[:, :, :-1]
+    views[:, :-1] += (u - b)[:, 1:]
+    views[:, :-1, 1:] += b[:, 1:, :-1]
+    return np.asarray(views, np.float32)
+
+
+def _sums(pixels: NDArray[np.float32], size: int) -> list[NDArray[Any]]:
+    """Of the points in each pixel [views * size * size]: number, sums of right, of up and of right x up."""
     lower = np.minimum(pixels.astype(np.intp), size - 2)
     rest = pixels - lower.astype(np.float32)
     column, row = lower[_HORIZONTAL], size - 1 - lower[_VERTICAL]
     right, up = rest[_HORIZONTAL], rest[_VERTICAL]
     # All views are counted at once, as if they were one tall picture.
     cell = ((row + np.arange(len(row))[:, None] * size) * size + column).ravel()
-    n, r, u, b = (
-        np.bincount(cell, share, minlength=len(row) * size * size).reshape(-1, size, size)
-        for share in (None, right.ravel(), up.ravel(), (right * up).ravel())
-    )
-    # A point gives its lower left pixel (1 - right)(1 - up), the one right of it right(1 - up), and so on.
-    views = n - r - u + b
-    views[:, :, 1:] += (r - b)[:, :, :-1]
-    views[:, :-1] += (u - b)[:, 1:]
-    views[:, :-1, 1:] += b[:, 1:, :-1]
-    return views.astype(np.float32)
+    shares = (None, right.ravel(), up.ravel(), (right * up).ravel())
+    return [np.bincount(cell, share, minlength=len(row) * size * size) for share in shares]

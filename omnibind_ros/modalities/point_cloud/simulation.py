@@ -12,7 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from omnibind_ros.simulation.hand import Draw, Floats, write
+from omnibind_ros.simulation.hand import Draw, write
+from omnibind_ros.types import Floats
 
 
 def simulate_point_cloud(label: int, rng: np.random.Generator) -> Floats:

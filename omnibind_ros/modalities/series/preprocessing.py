@@ -1,9 +1,9 @@
-"""Any sensor that is a few numbers at a fixed rate: inertial units, joints of a robot or a body, wrenches.
+"""Time series: any sensor that measures a few numbers at a rate, as inertial units, joints and wrenches.
 
-Nothing but constants tells such modalities apart, so a bundle brings its own: it names the modality and says
-`adaptor: series`, with the number of channels, the rate and what the values are scaled by. Messages may come
-at any rate and unevenly; a window is brought to the model's rate by its stamps. Movement that goes on has no
-pauses to cut it at: the newest `window_s` is taken every hop.
+Such modalities differ in constants only. A bundle defines its own: its manifest names the modality and has
+`adaptor: series`, the number of channels, the rate and the scale of the values. Messages may come at any rate
+and unevenly: a window is resampled to the model's rate by its stamps. Continuous movement has no pauses to
+cut it at: the newest `window_s` is taken every hop.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.errors import BadMessage, ConfigError
-from omnibind_ros.messages.fields import NANOSECONDS, read_field, type_name
+from omnibind_ros.messages.fields import NANOSECONDS, type_name
 from omnibind_ros.modalities.preprocessor import Check, Preprocessor, Sample, stamp_and_frame
 from omnibind_ros.modalities.ring import Ring
+from omnibind_ros.modalities.stream_clock import StreamClock
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,15 @@ class SeriesFormat:
     """Preprocessing constants of a time series.
 
     Attributes:
-        channels: values at each moment.
-        rate: moments a second that the model sees.
+        channels: values of one message.
+        rate: rows a second of the model input.
         window_s, hop_s: length of a sample, and how often one is taken.
         mean, std: the value that becomes 0, and the spread that becomes 1; one for all, or one a channel.
-        axes: if not 0, the channels are points of so many coordinates, and where all of them are does not
-            matter: their common centre over the sample is subtracted.
-        still, lively: spread of the liveliest channel (in units of `std`) at which quality is 0 and 1.
-        gap_s: a pause between two messages after which the window begins afresh.
+        axes: if not 0, the channels are points of so many coordinates, of which the common centre over the
+            sample is subtracted.
+        still, lively: standard deviation (in units of `std`) of the liveliest channel at which quality is 0
+            and 1.
+        gap_s: pause between two messages after which the window begins afresh.
     """
 
     channels: int = 6
@@ -67,12 +69,15 @@ class SeriesFormat:
 
 
 _FASTEST_HZ = 1000
+"""a window holds no more rows a second than this"""
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class SeriesPreprocessor(Preprocessor):
     """`sensor_msgs/Imu` (acceleration, then angular velocity), `JointState` (positions), `Float32MultiArray`.
 
-    A raw sample is float32 [T, channels] at `format.rate`, T as it comes.
+    A raw sample is float32 [T, channels] at `format.rate`, T as recorded. A message without a stamp is timed
+    by its receipt; if that is unknown too, messages count as `1 / format.rate` apart.
     """
 
     modality = "series"
@@ -84,11 +89,13 @@ class SeriesPreprocessor(Preprocessor):
         super().__init__(format)
         f = self.format
         self._mean, self._std = np.asarray(f.mean, np.float32), np.asarray(f.std, np.float32)
-        capacity = round(max(_FASTEST_HZ, f.rate) * f.window_s) + 1
-        self._stamps, self._rows = Ring(capacity, dtype=np.int64), Ring(capacity, (f.channels,))
+        self._capacity = round(max(_FASTEST_HZ, f.rate) * f.window_s) + 1
+        self._stamps, self._rows = Ring(self._capacity, dtype=np.int64), Ring(self._capacity, (f.channels,))
         self._window, self._hop = round(f.window_s * NANOSECONDS), round(f.hop_s * NANOSECONDS)
+        self._gap = round(f.gap_s * NANOSECONDS)
         self._period = round(NANOSECONDS / f.rate)
         self._grid = np.arange(1 - f.frames, 1) / f.rate
+        self._clock = StreamClock(self._gap)
         self.reset()
 
     def reset(self) -> None:
@@ -102,28 +109,51 @@ class SeriesPreprocessor(Preprocessor):
     def input_shape(self) -> tuple[int, ...]:
         return (1, self.format.channels, 1, self.format.frames)
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         row = self._row(message)
         stamp, frame_id = stamp_and_frame(message)
+        stamp = self._clock.time(stamp, received)
+        self.stamp_fault = self._clock.fault
         now = stamp or (self._last or 0) + self._period
-        if self._last is None or not 0 <= now - self._last <= self.format.gap_s * NANOSECONDS:
-            self.reset()
-            self._next_look = now + self._window - self._period
+        passed = None if self._last is None else now - self._last
+        if passed is None or not 0 <= passed <= self._gap:
+            alone = self._rows.total + len(self._waiting) == 1
+            self._begin(now, row)
+            if passed is None or passed < 0 or not alone:
+                return []
+            reason = (
+                f"messages are {passed / NANOSECONDS:.3g} s apart, a window allows {self.format.gap_s:g} s"
+            )
+            return [Sample(self.nothing, stamp, frame_id, 0.0, reason)]
         self._last = now
         self._waiting.append((now, row))
         if now < self._next_look:
+            if len(self._waiting) == self._capacity:  # the stamps hardly advance
+                self._take_in()
             return []
         self._next_look = now + self._hop - (now - self._next_look) % self._hop
-        raw = self._take_in(now)
+        raw = self._newest(now)
         verdict = self.check(raw)
         data = self.prepare(raw) if verdict.quality > 0 else self.nothing
-        return [Sample(data, stamp, frame_id, verdict.quality, verdict.reason, self.format.window_s)]
+        reason, span_s = verdict.reason or self.stamp_fault, self.format.window_s
+        return [Sample(data, stamp, frame_id, verdict.quality, reason, span_s)]
 
-    def _take_in(self, now: int) -> NDArray[np.float32]:
-        """The window that ends now, with what came since the last hop."""
+    def _begin(self, now: int, row: Sequence[float]) -> None:
+        """A new window with its first row."""
+        self.reset()
+        self._next_look = now + self._window - self._period
+        self._last = now
+        self._waiting.append((now, row))
+
+    def _take_in(self) -> None:
+        """Move what came since the last hop into the window."""
         self._stamps.push(np.array([stamp for stamp, _ in self._waiting], np.int64))
         self._rows.push(np.array([row for _, row in self._waiting], np.float32))
         self._waiting.clear()
+
+    def _newest(self, now: int) -> NDArray[np.float32]:
+        """The window that ends now."""
+        self._take_in()
         recent = np.searchsorted(self._stamps.view, now - self._window)
         times = (self._stamps.view[recent:] - now) / NANOSECONDS
         return at_rate(times, self._rows.view[recent:], self.format.rate, self._grid)
@@ -139,20 +169,16 @@ class SeriesPreprocessor(Preprocessor):
 
     def _row(self, message: Any) -> Sequence[float]:
         """The values of one message, checked."""
-        try:
-            if hasattr(message, "linear_acceleration"):
-                row = _of_imu(message)
-            else:
-                row = message.position if hasattr(message, "position") else read_field(message, "data")
-            count, total = len(row), math.fsum(row)
-        except (TypeError, ValueError, OverflowError, AttributeError):
-            raise BadMessage(f"{type_name(message)} holds no list of finite numbers") from None
-        if count != self.format.channels:
+        if hasattr(message, "linear_acceleration"):
+            row = _of_imu(message)
+        else:
+            row = message.position if hasattr(message, "position") else message.data
+        if len(row) != self.format.channels:
             raise BadMessage(
-                f"{type_name(message)} holds {count} values, the encoder takes {self.format.channels}"
+                f"{type_name(message)} holds {len(row)} values, the encoder takes {self.format.channels}"
             )
-        if not math.isfinite(total):
-            raise BadMessage(f"{type_name(message)} holds values that are not finite")
+        if not all(-_LARGEST <= value <= _LARGEST for value in row):
+            raise BadMessage(f"{type_name(message)} holds values that are not finite in float32")
         return row
 
     def check(self, raw: NDArray[np.float32]) -> Check:
@@ -177,7 +203,7 @@ class SeriesPreprocessor(Preprocessor):
             points -= points.mean(axis=0)
         scaled /= self._std
         before = (f.frames - len(scaled)) // 2
-        if len(scaled) < f.frames:  # whatever was measured stands still before and after
+        if len(scaled) < f.frames:  # the first and the last row are repeated
             scaled = np.pad(scaled, ((before, f.frames - len(scaled) - before), (0, 0)), mode="edge")
         return np.ascontiguousarray(scaled.T, np.float32)[None, :, None, :]
 
@@ -188,13 +214,13 @@ def at_rate(
     rate: float,
     grid: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float32]:
-    """Values at uneven moments as values at even ones: linear in between, running means of what is denser.
+    """Resample unevenly spaced rows to even ones: linear interpolation, after a running mean of denser rows.
 
     Args:
         times: seconds [N], ascending.
         values: float32 [N, C].
-        rate: moments a second.
-        grid: seconds [T] at which values are wanted; from the first to the last moment by default.
+        rate: rows a second.
+        grid: seconds [T] of the rows wanted; by default from the first to the last time.
 
     Returns:
         float32 [T, C].
@@ -222,10 +248,8 @@ def _running_mean(values: NDArray[Any], length: int) -> NDArray[Any]:
 
 def _of_imu(message: Any) -> Sequence[float]:
     """Acceleration (m/s^2) and angular velocity (rad/s), x y z each."""
-    a, w = message.linear_acceleration, read_field(message, "angular_velocity")
-    for name in ("linear_acceleration_covariance", "angular_velocity_covariance"):
-        if read_field(message, name)[0] == -1:  # the convention of sensor_msgs/Imu
-            raise BadMessage(
-                f"{type_name(message)}: the device does not measure {name.removesuffix('_covariance')}"
-            )
+    a, w = message.linear_acceleration, message.angular_velocity
+    for name in ("linear_acceleration", "angular_velocity"):
+        if getattr(message, f"{name}_covariance")[0] == -1:  # the convention of sensor_msgs/Imu
+            raise BadMessage(f"{type_name(message)}: the device does not measure {name}")
     return (a.x, a.y, a.z, w.x, w.y, w.z)

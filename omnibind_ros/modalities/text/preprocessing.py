@@ -15,7 +15,6 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.errors import BadMessage
 from omnibind_ros.modalities.preprocessor import Check, SingleShotPreprocessor
 
 _WORD = re.compile(r"\w+")
@@ -46,10 +45,7 @@ class TextPreprocessor(SingleShotPreprocessor):
         return (1, self.format.buckets)
 
     def decode(self, message: Any) -> str:
-        text = getattr(message, "data", None)
-        if not isinstance(text, str):
-            raise BadMessage(f"text message {type(message).__name__} holds no string `data`")
-        return text
+        return str(message.data)
 
     def check(self, raw: str) -> Check:
         return Check(1.0) if _WORD.search(raw[: self.format.longest]) else Check(0.0, "no words")

@@ -1,7 +1,7 @@
-"""Thermal pictures: only the pattern counts, not the absolute temperature.
+"""Thermal pictures: the pattern counts, not the absolute temperature.
 
 Cameras deliver kelvins (32FC1), raw counts (mono16) or a false-colour picture; all become one intensity
-picture whose own range is stretched to [-1, 1].
+picture whose own range is stretched to [-1, 1]. A few hot or dead pixels change neither range nor quality.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.modalities.image.encodings import decode_image, to_intensity
+from omnibind_ros.modalities.image.encodings import decode_image, robust_range, to_intensity
 from omnibind_ros.modalities.image.preprocessing import centre_square
 from omnibind_ros.modalities.preprocessor import Check, SingleShotPreprocessor
 
@@ -27,8 +27,8 @@ class ThermalFormat:
         size: side of the square model input, pixels.
         low, high: percentiles of the picture that become -1 and +1.
         faint: standard deviation over range under which a picture is uniform.
-        grain: share of the standard deviation that survives a 3 x 3 mean, under which a picture is only
-            noise (of white noise a third survives, of the faintest real heat trace three quarters).
+        grain: share of the standard deviation that is left after a 3 x 3 mean, under which a picture is only
+            noise (of white noise a third is left, of the faintest real heat trace three quarters).
     """
 
     size: int = 32
@@ -55,6 +55,7 @@ class ThermalPreprocessor(SingleShotPreprocessor):
     def check(self, raw: NDArray[np.float32]) -> Check:
         if not raw.size:
             return Check(0.0, "picture has no pixels")
+        low, high = robust_range(raw)
         share = 1.0
         if not _all_finite(raw):
             finite = np.isfinite(raw)
@@ -62,9 +63,8 @@ class ThermalPreprocessor(SingleShotPreprocessor):
             if share < 0.5:
                 return Check(0.0, f"only {share:.0%} of the pixels are finite")
             raw = raw[finite]
-        span = float(raw.max()) - float(raw.min())
-        deviation = float(cv2.meanStdDev(raw)[1][0, 0])
-        if span <= 0 or deviation / span < self.format.faint:
+        raw = np.clip(raw, low, high)
+        if low == high or float(cv2.meanStdDev(raw)[1][0, 0]) / (high - low) < self.format.faint:
             return Check(0.0, "picture is uniform")
         if share == 1.0 and self._is_grain(raw):
             return Check(0.0, "picture is only noise")
@@ -94,12 +94,12 @@ class ThermalPreprocessor(SingleShotPreprocessor):
 
 
 def _all_finite(values: NDArray[np.float32]) -> bool:
-    """Whatever is not finite shows in the minimum or the maximum: NaN wins in both."""
+    """A value that is not finite is the minimum or the maximum; both are NaN if there is a NaN."""
     return math.isfinite(values.min()) and math.isfinite(values.max())
 
 
 def _percentile(ordered: NDArray[np.float32], percent: float) -> float:
-    """Linearly interpolated, as np.percentile does, which sorts anew for each."""
+    """Linearly interpolated, as by np.percentile, which sorts anew for each."""
     position = (len(ordered) - 1) * percent / 100
     below = int(position)
     lower, upper = ordered[below : below + 2][[0, -1]].tolist()

@@ -14,7 +14,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from omnibind_ros.simulation.hand import Draw, Floats, Stroke, write
+from omnibind_ros.simulation.hand import Draw, Stroke, write
+from omnibind_ros.types import Floats
 
 SIDE = 32
 

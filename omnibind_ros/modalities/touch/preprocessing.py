@@ -1,7 +1,7 @@
 """Tactile skins: a stream of small frames, cut into strokes at the pauses between them.
 
-The frames of one stroke (up to two seconds) become a stack of time slices: where the skin was touched, and
-in which order.
+The frames of one stroke (up to two seconds) become a stack of time slices, which hold where the skin was
+touched, and in which order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class TouchFormat:
     Attributes:
         taxels: side of the square array.
         rate: frames a second.
-        window_s, hop_s: longest stroke, and how often the stream is looked at.
+        window_s, hop_s: longest stroke, and how often a sample is taken.
         pause_s: time without contact that ends a stroke.
         slices: time slices of a stroke.
         contact: value from which a taxel counts as touched.
@@ -79,7 +79,7 @@ class TouchPreprocessor(SegmentPreprocessor):
     def input_shape(self) -> tuple[int, ...]:
         return (1, self.format.slices, self.format.taxels, self.format.taxels)
 
-    def feed(self, message: Any) -> list[Sample]:
+    def feed(self, message: Any, received: int = 0) -> list[Sample]:
         frame = self._decode(message)
         if self._waiting and self._waiting[0].dtype != frame.dtype:
             self._take_in()
@@ -95,9 +95,9 @@ class TouchPreprocessor(SegmentPreprocessor):
     def _decode(self, message: Any) -> NDArray[Any]:
         """One good frame [H,W] as the message has it: uint8, uint16 or float32."""
         pixels = decode_image(message)
-        wanted = (self.format.taxels, self.format.taxels)
-        if pixels.shape[:2] != wanted:
-            raise BadMessage(f"touch frame has {pixels.shape} taxels, the encoder was trained on {wanted}")
+        expected = (self.format.taxels, self.format.taxels)
+        if pixels.shape[:2] != expected:
+            raise BadMessage(f"touch frame has {pixels.shape} taxels, the encoder was trained on {expected}")
         if pixels.ndim == 3:
             return np.asarray(to_intensity(pixels) / np.float32(255))
         if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
@@ -138,7 +138,7 @@ class TouchPreprocessor(SegmentPreprocessor):
 
 
 def _scaled(frames: NDArray[Any]) -> NDArray[np.float32]:
-    """Whole numbers to [0, 1]; float32 is there already."""
+    """Whole numbers to [0, 1]; float32 as it is."""
     if frames.dtype == np.float32:
         return frames
     return np.asarray(frames / np.float32(np.iinfo(frames.dtype).max))

@@ -12,7 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from omnibind_ros.simulation.hand import Draw, Floats, write
+from omnibind_ros.simulation.hand import Draw, write
+from omnibind_ros.types import Floats
 
 SIDE, FRAMES, RATE_HZ = 16, 240, 120
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from omnibind_ros.engines.engine import load_engine
+from omnibind_ros.engines.engine import EngineOptions, load_engine
 from omnibind_ros.engines.tensorrt.build import BuildProgress, build_plan
 from omnibind_ros.engines.tensorrt.log import make_log
 from omnibind_ros.engines.tensorrt.plan import PlanMissing, PlanOptions
@@ -70,7 +71,7 @@ def model(tmp_path, tiny):
 def built(path: Path, options: PlanOptions | None = None):
     options = options or PlanOptions()
     build_plan(path, options)
-    return load_engine(path, backend="tensorrt", plan=options)
+    return load_engine(path, EngineOptions("tensorrt", **asdict(options)))
 
 
 def facts(path: Path, options: PlanOptions) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def facts(path: Path, options: PlanOptions) -> dict[str, Any]:
 def test_every_version_computes_what_onnx_runtime_computes(any_robot, model):
     engine = built(model)
     engine.warm_up()
-    reference = load_engine(model, backend="onnxruntime")
+    reference = load_engine(model, EngineOptions("onnxruntime"))
     assert engine.inputs == reference.inputs
     assert engine.outputs == reference.outputs
     for signal in (SIGNAL, -SIGNAL, SIGNAL[:, ::-1].copy()):
@@ -120,7 +121,7 @@ def test_a_model_that_cannot_be_captured_runs_without_a_graph(robot, model, capl
     with caplog.at_level("INFO"):
         engine.warm_up()
     assert "image.fp32 runs without a CUDA graph: TensorRT failed" in caplog.text
-    expected = load_engine(model, backend="onnxruntime").run({"signal": SIGNAL})
+    expected = load_engine(model, EngineOptions("onnxruntime")).run({"signal": SIGNAL})
     np.testing.assert_array_equal(engine.run({"signal": SIGNAL})["embedding"], expected["embedding"])
     assert robot.gpu.launches == 0
 
@@ -151,7 +152,7 @@ def test_int8_is_where_the_file_quantizes_and_nowhere_else(any_robot, tmp_path, 
     asked = facts(tmp_path / "image.int8.onnx", PlanOptions("int8"))
     assert asked["flags"] == (["INT8"] if any_robot.tensorrt.__version__.startswith("8") else [])
     assert asked["computes_in"]["y"] == "FLOAT"
-    engine = load_engine(tmp_path / "image.int8.onnx", backend="tensorrt", plan=PlanOptions("int8"))
+    engine = load_engine(tmp_path / "image.int8.onnx", EngineOptions("tensorrt", "int8"))
     outputs = engine.run({"x": np.array([-1.0, 0.26, 3.0], np.float32)})
     np.testing.assert_allclose(outputs["y"], [0.0, 0.3, 3.0], rtol=1e-6)
 
@@ -164,7 +165,7 @@ def test_dla_with_the_gpu_for_the_rest(any_robot, tmp_path, tiny):
     assert "GPU_FALLBACK" in asked["flags"]
     weakly_typed = not any_robot.tensorrt.__version__.startswith("11")
     assert ("PREFER_PRECISION_CONSTRAINTS" in asked["flags"]) == weakly_typed
-    engine = load_engine(tmp_path / "image.fp16.onnx", backend="tensorrt", plan=options)
+    engine = load_engine(tmp_path / "image.fp16.onnx", EngineOptions("tensorrt", **asdict(options)))
     assert engine.backend.endswith("Orin DLA 1")
     engine.run({"signal": SIGNAL})
 
@@ -220,9 +221,9 @@ def test_pictures_go_in_as_bytes(any_robot, tmp_path, tiny):
 
 def test_no_plan_yet(robot, model):
     with pytest.raises(
-        PlanMissing, match=r"no TensorRT plan of image.fp32 for Orin .* yet; `omnibind build`"
+        PlanMissing, match=r"no TensorRT plan of image.fp32 for Orin .* yet; run `omnibind build`"
     ):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
 
 
 def test_auto_runs_on_onnx_runtime_until_there_is_a_plan(robot, model, caplog):
@@ -236,8 +237,8 @@ def test_auto_runs_on_onnx_runtime_until_there_is_a_plan(robot, model, caplog):
 
 def test_no_gpu(robot, model, caplog):
     robot.become("10.3", count=0)
-    with pytest.raises(BackendError, match=r"no GPU that CUDA could use: .*no CUDA-capable device"):
-        load_engine(model, backend="tensorrt")
+    with pytest.raises(BackendError, match=r"no usable GPU: .*no CUDA-capable device"):
+        load_engine(model, EngineOptions("tensorrt"))
     with caplog.at_level("INFO"):
         assert load_engine(model).backend.startswith("onnxruntime")
     assert "no CUDA-capable device" in caplog.text
@@ -247,28 +248,30 @@ def test_no_pycuda(robot, model, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycuda", None)
     monkeypatch.delitem(sys.modules, "pycuda.driver")
     with pytest.raises(BackendError, match="TensorRT needs PyCUDA, and the Python module"):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
 
 
 def test_an_old_tensorrt(robot, model):
     robot.tensorrt.__version__ = "8.5.2"
-    with pytest.raises(BackendError, match=r"TensorRT 8.5.2 is too old; 8.6 \(JetPack 6.0\) or newer"):
-        load_engine(model, backend="tensorrt")
+    with pytest.raises(
+        BackendError, match=r"TensorRT 8.5.2 is too old; install 8.6 \(JetPack 6.0\) or newer"
+    ):
+        load_engine(model, EngineOptions("tensorrt"))
 
 
 def test_a_plan_of_another_gpu_version_or_model_is_not_even_looked_at(robot, model, tiny):
     build_plan(model, PlanOptions())
     robot.become("10.13")
     with pytest.raises(PlanMissing):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
     robot.become("10.3", name="Thor", capability=(11, 0))
     with pytest.raises(PlanMissing):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
     robot.become("10.3")
-    load_engine(model, backend="tensorrt")
+    load_engine(model, EngineOptions("tensorrt"))
     tiny.write_encoder(model, dim=tiny.dim + 1)
     with pytest.raises(PlanMissing):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
 
 
 def test_a_plan_that_tensorrt_refuses_is_forgotten(robot, model):
@@ -276,9 +279,9 @@ def test_a_plan_that_tensorrt_refuses_is_forgotten(robot, model):
     robot.tensorrt.__version__ = "10.3.0"
     robot.gpu.capability = (8, 6)  # the stand-in's own check, behind the cache's
     with pytest.raises(
-        PlanMissing, match=r"refuses the plan of image.fp32: .*incompatible device; `omnibind build`"
+        PlanMissing, match=r"refuses the plan of image.fp32: .*incompatible device; run `omnibind build`"
     ):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
     assert not plan.exists()
     assert not robot.gpu.memory
 
@@ -297,18 +300,18 @@ def test_too_little_gpu_memory_to_run(robot, model):
     build_plan(model, PlanOptions())
     robot.fault("context memory")
     with pytest.raises(BackendError, match=r"TensorRT cannot run image.fp32: .*out of memory"):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
     robot.fault("")
     robot.gpu.total = 16
     with pytest.raises(BackendError, match="out of GPU memory: 0 of 0 MiB are free on Orin"):
-        load_engine(model, backend="tensorrt")
+        load_engine(model, EngineOptions("tensorrt"))
     assert not robot.gpu.memory, "what was allocated before is not given back"
     assert not robot.gpu.contexts
 
 
 def test_too_little_gpu_memory_for_a_context(robot, model):
     robot.become("10.3", total=1)
-    with pytest.raises(BackendError, match=r"CUDA on Orin gives no context: .*out of memory"):
+    with pytest.raises(BackendError, match=r"CUDA on Orin cannot create a context: .*out of memory"):
         build_plan(model, PlanOptions())
 
 
@@ -317,7 +320,7 @@ def test_a_broken_model(robot, tmp_path):
     with pytest.raises(BackendError, match=r"TensorRT cannot read .*broken.onnx: .*INVALID_GRAPH"):
         build_plan(tmp_path / "broken.onnx", PlanOptions())
     with pytest.raises(BackendError, match=r"TensorRT cannot load .*missing.onnx: No such file"):
-        load_engine(tmp_path / "missing.onnx", backend="tensorrt")
+        load_engine(tmp_path / "missing.onnx", EngineOptions("tensorrt"))
 
 
 # -------- the stand-in is strict: what a version lacks or refuses, it refuses
@@ -364,7 +367,7 @@ def test_the_stand_in_wants_base_classes_constructed(robot):
 
 def test_the_stand_in_refuses_wrong_use_of_memory_and_order(robot, model):
     build_plan(model, PlanOptions())
-    engine = load_engine(model, backend="tensorrt")
+    engine = load_engine(model, EngineOptions("tensorrt"))
     cuda, gpu, context = robot.gpu.driver, robot.gpu, engine._context
     with pytest.raises(cuda.LogicError, match="invalid device context"):
         context.execute_async_v3(engine._stream.handle)
@@ -411,6 +414,6 @@ def test_the_shipped_bundle_builds_on_every_version(any_robot):
         engine = built(path)
         (spec,) = engine.inputs
         sample = np.random.default_rng(1).normal(size=spec.shape).astype(np.float32)
-        expected = load_engine(path, backend="onnxruntime").run({spec.name: sample})
+        expected = load_engine(path, EngineOptions("onnxruntime")).run({spec.name: sample})
         for name, values in engine.run({spec.name: sample}).items():
             np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)

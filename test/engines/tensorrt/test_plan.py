@@ -51,7 +51,7 @@ def test_what_was_stored_is_loaded(cache):
 @pytest.mark.parametrize("what", OTHERS)
 def test_a_plan_for_anything_else_is_another(cache, what):
     path = stored(cache)
-    with pytest.raises(PlanMissing, match="yet; `omnibind build` builds it"):
+    with pytest.raises(PlanMissing, match="yet; run `omnibind build` to build it"):
         cache.load(OTHERS[what])
     # Not even under the other's name, where somebody may have copied it.
     path.rename(cache.path(OTHERS[what]))
@@ -103,7 +103,7 @@ def test_a_really_full_device(cache):
 def test_a_cache_that_cannot_be_written_is_said_before_anything_is_built(tmp_path):
     (tmp_path / "plans").write_text("a file")
     with (
-        pytest.raises(BackendError, match="no plan can be kept in"),
+        pytest.raises(BackendError, match="cannot store plans in"),
         PlanCache(tmp_path / "plans").building(),
     ):
         pytest.fail("builds without a place for the plan")

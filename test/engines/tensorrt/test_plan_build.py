@@ -9,13 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
 
 import pytest
+from strays import write_strays
 
-from omnibind_ros.engines.engine import load_engine
+from omnibind_ros.engines.engine import EngineOptions, load_engine
 from omnibind_ros.engines.tensorrt.plan import PlanOptions
-from omnibind_ros.engines.tensorrt.plan_build import WORKER, PlanBuild
+from omnibind_ros.engines.tensorrt.plan_build import PlanBuild, worker_command
 from omnibind_ros.errors import BackendError
 
 PATIENCE = 60.0
@@ -42,14 +42,19 @@ def test_a_worker_builds_tells_and_ends(robot, model):
     plan = build.wait(told.append)
     assert plan.is_file()
     assert told[-1].percent == 99
-    assert load_engine(model, backend="tensorrt").backend.startswith("tensorrt")
+    assert load_engine(model, EngineOptions("tensorrt")).backend.startswith("tensorrt")
     assert PlanBuild(model, OPTIONS).wait() == plan
     assert robot.builds == ["image.fp32.onnx"], "what is there is not built again"
     build.close()
 
 
+def test_nothing_is_imported_from_the_current_folder(robot, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(write_strays(tmp_path / "here"))
+    assert PlanBuild(model, OPTIONS).wait().is_file()
+
+
 def test_six_that_start_together_build_once(robot, model):
-    command = [sys.executable, "-m", WORKER, str(model), json.dumps(asdict(OPTIONS)), str(os.getpid())]
+    command = worker_command(model, OPTIONS)
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
     said = [worker.communicate(timeout=PATIENCE)[0] for worker in workers]
     assert len({json.loads(text.splitlines()[-1])["built"] for text in said}) == 1
@@ -72,7 +77,7 @@ def test_a_killed_builder_leaves_neither_half_a_plan_nor_a_lock(robot, model, tm
     assert reached.wait(PATIENCE), "it never built"
     os.kill(build._process.pid, signal.SIGKILL)
     waiter.join(PATIENCE)
-    assert failures == ["the builder of image.fp32.onnx was killed by SIGKILL; it may have run out of memory"]
+    assert failures == ["the builder of image.fp32.onnx: killed by SIGKILL; it may have run out of memory"]
     assert not list((tmp_path / "cache" / "plans").glob("*.plan*"))
     robot.fault("")
     assert PlanBuild(model, OPTIONS).wait().is_file()
@@ -80,7 +85,7 @@ def test_a_killed_builder_leaves_neither_half_a_plan_nor_a_lock(robot, model, tm
 
 def test_a_builder_that_crashes_takes_nobody_with_it(robot, model):
     robot.fault("crash")
-    with pytest.raises(BackendError, match=r"the builder of image.fp32.onnx was killed by SIGABRT"):
+    with pytest.raises(BackendError, match=r"the builder of image.fp32.onnx: killed by SIGABRT"):
         PlanBuild(model, OPTIONS).wait()
 
 
@@ -93,7 +98,7 @@ def test_why_it_failed_comes_through(robot, model):
 def test_a_cache_that_cannot_be_written(robot, model, tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "plans").write_text("in the way")
-    with pytest.raises(BackendError, match="no plan can be kept in"):
+    with pytest.raises(BackendError, match="cannot store plans in"):
         PlanBuild(model, OPTIONS).wait()
     assert robot.builds == []
 

@@ -1,4 +1,4 @@
-"""The benchmark counts what models must do, and says who could not take part and why."""
+"""The benchmark counts the work of models, and gives a reason for each candidate that cannot run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import pytest
 from bundles import write_stub_bundle
 from rich.console import Console
 from small_models import DIM, write_picture_encoder
+from strays import write_strays
 
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.host.bench.encoders import Absence, Result, contenders, measure_encoder
+from omnibind_ros.host.bench.encoders import candidates, measure_encoder
 from omnibind_ros.host.bench.machine import Machine, measure_machine
 from omnibind_ros.host.bench.model_cost import ModelCost, model_cost
-from omnibind_ros.host.bench.report import machine_lines, plot, table, to_json
+from omnibind_ros.host.bench.results import NotMeasured, Result, machine_lines, plot, table, to_json
 from omnibind_ros.host.export.onnx_graph import read_graph
 from omnibind_ros.host.export.quantization import find_ranges, quantize
 
@@ -48,7 +49,8 @@ def test_the_floor_is_whatever_takes_longer():
     assert ModelCost(1000, 40_000_000, 0, False).floor_ms(MACHINE) == pytest.approx(2.0)
 
 
-def test_a_machine_is_measured_and_described():
+def test_a_machine_is_measured_and_described(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_strays(tmp_path))
     machine = measure_machine()
     assert machine.gflops > 0.1
     assert machine.gbytes > 0.1
@@ -61,33 +63,35 @@ def test_a_machine_is_measured_and_described():
     assert "8 bit" not in machine_lines(vnni)[1]
 
 
-def test_who_cannot_take_part_says_why(tmp_path):
+def test_candidates_that_cannot_run_have_a_reason(tmp_path):
     bundle = Bundle.load(write_stub_bundle(tmp_path / "stub"))
-    absent = {one.name: one.reason for one in contenders(bundle, "text", None, 1) if isinstance(one, Absence)}
+    absent = {
+        one.name: one.reason for one in candidates(bundle, "text", None, 1) if isinstance(one, NotMeasured)
+    }
     assert "--run" in absent["torch"]
     assert "omnibind quantize" in absent["onnxruntime u8s8"]
     (torch,) = (
         one
-        for one in contenders(bundle, "text", tmp_path, 1)
-        if isinstance(one, Absence) and one.name == "torch"
+        for one in candidates(bundle, "text", tmp_path, 1)
+        if isinstance(one, NotMeasured) and one.name == "torch"
     )
     assert "student.pt" in torch.reason or "not installed" in torch.reason
 
 
-def test_a_contender_that_fails_is_reported_and_the_others_go_on(tmp_path):
+def test_a_candidate_that_fails_is_reported_and_the_others_go_on(tmp_path):
     folder = write_stub_bundle(tmp_path / "stub")
     bundle = Bundle.load(folder)
-    (folder / "fusion.onnx").unlink()  # the contender loads the bundle itself
+    (folder / "fusion.onnx").unlink()  # the candidate loads the bundle itself
     (failed,) = (one for one in measure_encoder(bundle, "text", repeat=25) if "fp32" in one.name)
-    assert isinstance(failed, Absence)
+    assert isinstance(failed, NotMeasured)
     assert "fusion.onnx" in failed.reason
 
 
-RESULTS = [
+RESULTS: list[Result | NotMeasured] = [
     Result("audio", "torch eager", 3.0, 4.0, 330.0, 250.0, 2.0),
     Result("audio", "onnxruntime fp32", 1.0, 2.0, 900.0, 80.0, 0.4),
     Result("audio", "onnxruntime u8s8", 0.5, 0.6, 1900.0, 80.0, 0.4),
-    Absence("audio", "torch.compile", "no compiler"),
+    NotMeasured("audio", "torch.compile", "no compiler"),
 ]
 FLOORS = {"audio": {"onnxruntime fp32": 0.8}}
 
@@ -105,7 +109,7 @@ def test_ratios_are_of_medians():
     assert "…" not in text
 
 
-def test_the_picture_is_drawn(tmp_path):
+def test_the_plot_is_written(tmp_path):
     pytest.importorskip("matplotlib")
     plot(tmp_path / "bench.svg", MACHINE, RESULTS, FLOORS)
     assert (tmp_path / "bench.svg").read_text().count("<path") > 10

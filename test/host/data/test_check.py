@@ -10,9 +10,9 @@ import pytest
 from recipes import write_recipe
 
 from omnibind_ros.errors import BadRecording
-from omnibind_ros.host.data.check import Report, check
+from omnibind_ros.host.data.check import CheckResult, check
+from omnibind_ros.host.data.check_cache import CheckCache
 from omnibind_ros.host.data.recipe import Recipe, load_recipe
-from omnibind_ros.host.data.seen import Seen
 
 CLOUD = {
     "modality": "point_cloud",
@@ -42,11 +42,11 @@ def recipe_of(folder: Path) -> Recipe:
     return write_recipe(folder, CLOUD, TEXT, split={"test_groups": ["bob"]})
 
 
-def checked(folder: Path, recipe: Recipe | None = None) -> Report:
-    return check(recipe or recipe_of(folder), folder / "data", Seen())
+def checked(folder: Path, recipe: Recipe | None = None) -> CheckResult:
+    return check(recipe or recipe_of(folder), folder / "data", CheckCache())
 
 
-def problems(report: Report) -> dict[str, list[str]]:
+def problems(report: CheckResult) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for finding in report.problems:
         found.setdefault(finding.kind, []).append(finding.text)
@@ -82,7 +82,7 @@ def test_the_same_content_in_two_splits_is_a_leak(folder):
     (folder / "data/clouds/yes_ann_2.csv").write_text(same)
     report = checked(folder)
     assert problems(report) == {}
-    assert [finding.text for finding in report.notes] == ["1 recordings repeat another one"]
+    assert [finding.text for finding in report.notes] == ["1 recordings have the same content as another one"]
     (folder / "data/clouds/yes_bob_1.csv").write_text(same + "\n")
     (leak,) = checked(folder).problems
     assert leak.kind == "duplicate"
@@ -96,14 +96,14 @@ def test_the_same_content_under_two_labels_is_a_contradiction(folder):
     same = (folder / "data/texts/yes_ann_1.txt").read_text()
     (folder / "data/texts/no_ann_1.txt").write_text(same)
     (finding,) = checked(folder).problems
-    assert finding.kind == "contradiction" and "labelled no, yes" in finding.text
+    assert finding.kind == "contradiction" and "with labels no, yes" in finding.text
 
 
 def test_a_moment_torn_apart_by_the_splits_is_a_leak(folder):
     recipe = write_recipe(folder, {**CLOUD, "split": {"test_groups": ["bob"]}}, TEXT)
     found = problems(checked(folder, recipe))
     assert list(found) == ["pair"] and len(found["pair"]) == 4
-    assert "one moment (no bob 1) in several splits: clouds/no_bob_1.csv (test), texts" in found["pair"][0]
+    assert "the moment 'no bob 1' in several splits: clouds/no_bob_1.csv (test), texts" in found["pair"][0]
 
 
 def test_classes_without_recordings_are_told(folder):
@@ -126,7 +126,7 @@ def test_a_source_that_is_not_there_or_cannot_be_listed_does_not_hide_the_others
     (folder / "data/list.csv").write_text("file,label\nx\n")
     report = checked(folder, write_recipe(folder, CLOUD, elsewhere, table))
     assert list(problems(report)) == ["missing", "unreadable"]
-    assert "source source_1: nothing like elsewhere/{label}.csv" in problems(report)["missing"][0]
+    assert "source source_1: no file matches elsewhere/{label}.csv" in problems(report)["missing"][0]
     assert report.count("point_cloud", "yes") == 4
 
 
@@ -153,14 +153,14 @@ def test_all_of_it_is_plain_data(folder):
 
 
 def test_a_root_that_is_no_folder_is_refused(folder):
-    with pytest.raises(BadRecording, match="no folder of recordings"):
-        check(recipe_of(folder), folder / "nowhere", Seen())
+    with pytest.raises(BadRecording, match="no data folder"):
+        check(recipe_of(folder), folder / "nowhere", CheckCache())
 
 
 @pytest.mark.parametrize("name", ["digits", "actions"])
 def test_the_real_recordings_are_what_the_shipped_recipes_say(data_root, name):
     recipe = load_recipe(name)
-    report = check(recipe, data_root, Seen())
+    report = check(recipe, data_root, CheckCache())
     assert report.problems == []
     assert all(report.sources.values())
     assert (report.pairs > 0) == (name == "actions")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from omnibind_ros.errors import BadRecording
 from omnibind_ros.host.data.decode import Decoder, SampleRules
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 FILE = Path("somewhere.npy")
 SERIES = {"adaptor": "series", "channels": 3, "rate": 50}
@@ -117,7 +117,7 @@ def test_values_that_are_not_finite_are_refused():
 
 
 def test_files_of_another_kind_say_which_there_could_be(tmp_path):
-    with pytest.raises(BadRecording, match=r"x\.mp3: files of audio end with \.wav or \.npy"):
+    with pytest.raises(BadRecording, match=r"x\.mp3: files of audio end with \.wav or \.flac or"):
         decoder("audio").read(tmp_path / "x.mp3")
 
 

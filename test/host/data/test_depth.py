@@ -41,7 +41,7 @@ def test_what_is_no_recording_of_depth_says_so():
     with pytest.raises(BadRecording, match=r"shape \[2\]"):
         points_of_depth(np.zeros(2), CAMERA)
     moving = CAMERA.model_copy(update={"keep": "moving"})
-    with pytest.raises(BadRecording, match="has 3 depth frames; what moves shows in 4 or more"):
+    with pytest.raises(BadRecording, match=r"has 3 depth frames; .* needs 4"):
         points_of_depth(np.zeros((3, 6, 8)), moving)
     with pytest.raises(ValidationError):
         DepthCamera(focal_px=(1, 1), centre_px=(0, 0), lag=0)

@@ -9,7 +9,7 @@ from omnibind_ros.host.data.readers import read_recordings
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.scene import Scene
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 
 def a_bar() -> np.ndarray:

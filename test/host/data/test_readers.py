@@ -101,7 +101,7 @@ def test_a_modality_without_recordings_is_refused(tiny_root):
 
 
 def test_a_missing_root_or_source_says_where_it_looked(tiny_root, tmp_path):
-    with pytest.raises(BadRecording, match="no folder"):
+    with pytest.raises(BadRecording, match="no data folder"):
         read_recordings(RECIPE, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadRecording, match=r"audio/\{label\}"):

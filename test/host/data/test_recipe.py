@@ -27,8 +27,8 @@ def test_the_shipped_recipe_of_digits():
 def test_the_shipped_recipe_of_actions():
     recipe = load_recipe("actions")
     assert recipe.modalities == ("point_cloud", "imu", "skeleton")
-    assert recipe.adaptor("imu").input_shape == (1, 6, 1, 200)
-    assert recipe.adaptor("skeleton").input_shape == (1, 60, 1, 90)
+    assert recipe.preprocessor("imu").input_shape == (1, 6, 1, 200)
+    assert recipe.preprocessor("skeleton").input_shape == (1, 60, 1, 90)
     assert "someone clapping both hands in front of the body" in recipe.described("clap")
     assert {recipe.split_rule(s.name).test_groups for s in recipe.sources} == {("6", "7")}
     assert all(set(s.classes.values()) == set(recipe.labels) and s.pair for s in recipe.sources)
@@ -59,10 +59,10 @@ SOURCE_MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "reader": ({"reader": "folder"}, r"reader: 'folder' is not valid; did you mean 'folders'"),
     "key of another reader": ({"topic": "/x"}, r"topic: unknown key; valid: .*files"),
     "modality": ({"modality": "txt"}, r"modality: 'txt' is neither built in .* mean 'text'"),
-    "label of a class": ({"classes": {"ja": "yess"}}, r"classes.ja: 'yess' is no label .*mean 'yes'"),
+    "label of a class": ({"classes": {"ja": "yess"}}, r"classes.ja: 'yess' is not a label .*mean 'yes'"),
     "others": ({"others": "droop"}, r"others: 'droop' is not valid; did you mean 'drop'"),
-    "regex": ({"regex": "("}, r"regex: .*no regular expression"),
-    "pattern": ({"reader": "pattern", "path": "{x"}, r"path: a brace stands alone"),
+    "regex": ({"regex": "("}, r"regex: .*not a regular expression"),
+    "pattern": ({"reader": "pattern", "path": "{x"}, r"path: unmatched brace"),
     "scale": ({"sample": {"scael": 2}}, r"sample.scael: unknown key; did you mean 'scale'"),
     "rate": ({"sample": {"rate": -1}}, r"sample.rate: should be greater than 0"),
     "depth": ({"sample": {"depth": {"keep": "movin"}}}, r"sample.depth.keep: .*mean 'moving'"),
@@ -81,12 +81,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "type of a constant": (series(rate="fast"), r"imu: "),
     "student": (student(variant=3), r"text.student.variant: .*'variants'"),
     "augment": (student(augment={"shif_x": 0.1}), r"augment.shif_x: .*'shift_x'"),
-    "description": ({"descriptions": ["a {wrod}"]}, r"descriptions.0: .*there is no \{wrod\}"),
-    "simulated": ({"simulated": {"text": 3}}, r"simulated.text: .*digits 0 to 9 only, not 'yes'"),
-    "simulated modality": ({"simulated": {"txt": 3}}, r"simulated.txt: there is no simulated 'txt'"),
-    "from_pictures": ({"from_pictures": {"event": "mine"}}, r"from_pictures.event: 'mine' is no source"),
+    "description": ({"descriptions": ["a {wrod}"]}, r"descriptions.0: .*unknown field \{wrod\}"),
+    "simulated": ({"simulated": {"text": 3}}, r"simulated.text: .*labels 0 to 9 only, not 'yes'"),
+    "simulated modality": ({"simulated": {"txt": 3}}, r"simulated.txt: no simulated 'txt'"),
+    "from_pictures": ({"from_pictures": {"event": "mine"}}, r"from_pictures.event: 'mine' is not a source"),
     "taught": ({"taught_by": {"imo": "image"}}, r"taught_by.imo: the recipe has no modality 'imo'"),
-    "taught by words": ({"taught_by": {"text": "image"}}, r"taught_by.text: .*learns from the words alone"),
+    "taught by words": ({"taught_by": {"text": "image"}}, r"taught_by.text: .*learns from the texts alone"),
     "seen as": ({"from_pictures": {"evnt": "x"}}, r"from_pictures.evnt: .*mean 'event'"),
 }
 
@@ -101,15 +101,15 @@ PAIRED = [
     "taught_by, said",
     [
         ({"touch": "thrmal"}, "touch: the recipe has no modality 'thrmal'; did you mean 'thermal'"),
-        ({"touch": "audio"}, "touch: no source of 'audio' says which recordings .*; give it a 'pair'"),
-        ({"touch": "touch"}, "touch: nobody can begin: touch is taught by touch"),
+        ({"touch": "audio"}, "touch: no source of 'audio' has a 'pair'"),
+        ({"touch": "touch"}, "touch: taught_by is circular: touch -> touch"),
         (
             {"touch": "thermal", "thermal": "point_cloud", "point_cloud": "touch"},
-            "touch: nobody can begin: touch is taught by thermal is taught by point_cloud is taught by touch",
+            "touch: taught_by is circular: touch -> thermal -> point_cloud -> touch",
         ),
     ],
 )
-def test_who_cannot_teach_whom_is_one_line(tmp_path, taught_by, said):
+def test_an_impossible_taught_by_is_one_line(tmp_path, taught_by, said):
     sounds = {"modality": "audio", "reader": "folders", "path": "heard"}
     with pytest.raises(ConfigError, match=rf"mine.yaml, line \d+: .*taught_by.{said}") as caught:
         write_recipe(tmp_path, *PAIRED, sounds, taught_by=taught_by)
@@ -132,7 +132,7 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path, case):
 
 
 def test_a_source_has_a_name_of_its_own(tmp_path):
-    with pytest.raises(ConfigError, match=r"sources\.1\.name: 'a' is the name of another source"):
+    with pytest.raises(ConfigError, match=r"sources\.1\.name: another source has the name 'a'"):
         write_recipe(tmp_path, {**TEXT, "name": "a"}, {**TEXT, "name": "a"})
 
 

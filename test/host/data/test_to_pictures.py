@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from omnibind_ros.host.data.from_pictures import VIEWS, as_modality
+from omnibind_ros.host.data.from_pictures import as_modality
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.data.scene import SIMULATORS
-from omnibind_ros.host.data.to_pictures import RENDERINGS, SIDE, Looks, shown
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.host.data.scene import simulator
+from omnibind_ros.host.data.to_pictures import Looks, renderer, shown
+from omnibind_ros.modalities.pictures import SIDE
+from omnibind_ros.modalities.registry import having, make_preprocessor
 
 
 def an_l() -> np.ndarray:
@@ -27,12 +28,12 @@ def ink(picture: np.ndarray) -> np.ndarray:
     return picture[..., 0].astype(float)
 
 
-@pytest.mark.parametrize("modality", VIEWS)
+@pytest.mark.parametrize("modality", having("from_picture"))
 def test_a_drawing_that_another_sensor_saw_looks_the_same_way_up(modality):
     (seen,) = as_modality([DRAWING], modality)
     raw = seen.load()
     assert make_preprocessor(modality).check(raw).quality == 1
-    picture = RENDERINGS[modality](raw)
+    picture = renderer(modality)(raw)
     assert picture.dtype == np.uint8
     assert picture.shape == (SIDE, SIDE, 3)
     grey = ink(picture)
@@ -42,17 +43,17 @@ def test_a_drawing_that_another_sensor_saw_looks_the_same_way_up(modality):
         assert corner.sum() > 2 * top_right
 
 
-@pytest.mark.parametrize("modality", [m for m in RENDERINGS if m != "image"])
+@pytest.mark.parametrize("modality", [m for m in having("to_picture") if m != "image"])
 def test_simulated_samples_can_be_shown(modality):
-    picture = RENDERINGS[modality](SIMULATORS[modality](3, np.random.default_rng(0)))
+    picture = renderer(modality)(simulator(modality)(3, np.random.default_rng(0)))
     assert make_preprocessor("image").check(picture).quality == 1
 
 
 @pytest.mark.parametrize("modality", ["event", "touch"])
 def test_nothing_is_shown_as_black(modality):
-    raw = SIMULATORS[modality](3, np.random.default_rng(0))
+    raw = simulator(modality)(3, np.random.default_rng(0))
     nothing = raw * 0 if modality == "touch" else raw.between(0, 0)
-    assert not RENDERINGS[modality](nothing).any()
+    assert not renderer(modality)(nothing).any()
 
 
 def test_dark_ink_on_paper_is_ink_too():
@@ -67,7 +68,7 @@ def test_the_picture_of_the_same_moment_comes_first_then_the_sample_itself():
     np.testing.assert_array_equal(looks(made), an_l())
     spikes = made.load()
     alone = Recording("touch", "felt", "1", "1", "", lambda: spikes)
-    np.testing.assert_array_equal(looks(alone), RENDERINGS["touch"](spikes))
+    np.testing.assert_array_equal(looks(alone), renderer("touch")(spikes))
     assert looks(Recording("audio", "heard", "1", "1", "", lambda: np.zeros(9, np.float32))) is None
 
 

@@ -17,12 +17,12 @@ from omnibind_ros.encoder.sensor_encoder import SensorEncoder  # noqa: E402
 from omnibind_ros.fusion.adaptive_fusion import AdaptiveFusion  # noqa: E402
 from omnibind_ros.host.data.recipe import load_recipe  # noqa: E402
 from omnibind_ros.host.data.simulated import simulated_recordings  # noqa: E402
-from omnibind_ros.host.evaluation.evaluation import evaluate  # noqa: E402
+from omnibind_ros.host.evaluation.bundle_evaluation import evaluate  # noqa: E402
 from omnibind_ros.host.export.bundle_writer import TrainedEncoder, write_bundle  # noqa: E402
 from omnibind_ros.host.models.adaptive_fusion import AdaptiveFusionModel  # noqa: E402
 from omnibind_ros.host.models.student import Student  # noqa: E402
-from omnibind_ros.host.training.student_plans import PLANS  # noqa: E402
-from omnibind_ros.modalities.preprocessor import make_preprocessor  # noqa: E402
+from omnibind_ros.host.training.student_plans import usual_plan  # noqa: E402
+from omnibind_ros.modalities.registry import make_preprocessor  # noqa: E402
 from omnibind_ros.types import Space  # noqa: E402
 
 RECIPE = load_recipe("digits").model_copy(update={"simulated": {"touch": 1, "point_cloud": 1}})
@@ -34,7 +34,8 @@ SPACE = Space("test/1", 384)
 def written(tmp_path_factory):
     torch.manual_seed(0)
     students = {
-        m: Student(make_preprocessor(m).input_shape[1:], 384, PLANS[m].student).eval() for m in MODALITIES
+        m: Student(make_preprocessor(m).input_shape[1:], 384, usual_plan(m).student).eval()
+        for m in MODALITIES
     }
     centres = np.linalg.qr(np.random.default_rng(0).standard_normal((384, 10)))[0].T.astype(np.float32)
     fusion = AdaptiveFusionModel(2).eval()
@@ -71,10 +72,12 @@ def test_exported_fusion_gives_what_the_model_gives(written):
     bundle, _, model, centres = written
     labels = LabelBank.from_npz(bundle.labels_path.read_bytes())
     np.testing.assert_allclose(labels.class_centres, centres, atol=1e-6)
-    live = [
+    encoded = [
         encode_raw(SensorEncoder.open(bundle, m, m), simulated_recordings(RECIPE, m)[5].load())
         for m in MODALITIES
     ]
+    live = [embedding for embedding in encoded if embedding is not None]
+    assert len(live) == len(MODALITIES)
     entry, run = bundle.manifest.fusion, bundle.load_fusion().run
     for some in (centres, centres[:3], np.linalg.qr(np.eye(384) + 0.1)[0].astype(np.float32)):
         fused = AdaptiveFusion(run, entry.modalities, entry.max_sensors, some).fuse(live)
@@ -107,7 +110,7 @@ def test_an_old_bundle_is_replaced_only_by_a_whole_one(written, tmp_path):
             centres,
             TemperatureScaling(scale_by_count=(5.0,), unknown_threshold=0.2),
             max_sensors=4,
-            trained_on=None,
+            trained_on=None,  # type: ignore[arg-type]
             metrics={},
         )
     assert (folder / "old").exists()
@@ -161,7 +164,7 @@ def test_no_operator_that_a_tensorrt_parser_lacks(written):
 def test_evaluation_counts_every_recording_and_every_subset(written):
     bundle, *_ = written
     recordings = [r for m in MODALITIES for r in simulated_recordings(RECIPE, m)]
-    scores = evaluate(bundle, RECIPE, recordings).to_json()
+    scores = evaluate(bundle, recordings).to_json()
     assert {m: s["n"] for m, s in scores["modalities"].items()} == {"touch": 10, "point_cloud": 10}
     assert [s["modalities"] for s in scores["subsets"]] == [
         ["touch"],
@@ -172,7 +175,7 @@ def test_evaluation_counts_every_recording_and_every_subset(written):
     # One recording a class: a subset of one sensor must score exactly as that sensor alone.
     for modality, subset in zip(MODALITIES, scores["subsets"], strict=False):
         assert subset["accuracy"] == pytest.approx(scores["modalities"][modality]["accuracy"])
-    assert evaluate(bundle, RECIPE, recordings).to_json() == scores
+    assert evaluate(bundle, recordings).to_json() == scores
 
 
 def test_it_can_be_loaded_by_path(written):
@@ -180,10 +183,10 @@ def test_it_can_be_loaded_by_path(written):
     assert Bundle.load(bundle.folder).manifest.provenance.data
 
 
-def test_a_modality_of_ones_own_goes_to_the_robot_with_its_constants(tmp_path):
+def test_a_custom_modality_is_exported_with_its_constants(tmp_path):
     series = {"channels": 6, "rate": 50, "window_s": 1.0, "std": [9.8, 9.8, 9.8, 2, 2, 2]}
     adaptor = make_preprocessor("wrist_imu", {"adaptor": "series", **series})
-    student = Student(adaptor.input_shape[1:], 384, PLANS["series"].student).eval()
+    student = Student(adaptor.input_shape[1:], 384, usual_plan("series").student).eval()
     centres = np.linalg.qr(np.random.default_rng(0).standard_normal((384, 10)))[0].T.astype(np.float32)
     bundle = write_bundle(
         tmp_path / "mine",

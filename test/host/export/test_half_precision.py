@@ -1,4 +1,4 @@
-"""fp16: float32 outside and where range matters, float16 where time goes, every change of type explicit."""
+"""fp16: float32 at inputs, outputs and where range matters, float16 elsewhere, explicit casts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 from small_models import write_picture_encoder
 
+from omnibind_ros.host.export.encoder_accuracy import embed, error
 from omnibind_ros.host.export.half_precision import to_half_precision
-from omnibind_ros.host.export.judge import embed, error
 from omnibind_ros.host.export.onnx_graph import read_graph
 
 

@@ -1,4 +1,4 @@
-"""A bundle gets more precisions, each with what it was measured to be worth, and can be made again."""
+"""Precisions added to a bundle, each with its measured accuracy; records repeat them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.bundle.manifest import BundleFile
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
+from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
-from omnibind_ros.host.export.lower_precisions import Judge, add_precisions, make_record
+from omnibind_ros.host.export.lower_precisions import QuantizationData, add_precisions, make_record
 from omnibind_ros.host.export.quantization_record import QuantizationRecord
-from omnibind_ros.modalities.preprocessor import make_preprocessor
+from omnibind_ros.modalities.registry import make_preprocessor
 
 RECIPE = load_recipe("digits").model_copy(update={"sources": ()})
 
@@ -47,10 +48,10 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(bundle):
-    return make_record(bundle, "text", Judge(RECIPE, Path(), bundle, allowed_loss=100))
+    return make_record(bundle, "text", QuantizationData(RECIPE, Path(), bundle, allowed_loss=100))
 
 
-def test_a_record_says_how_and_how_well(bundle, record, tmp_path):
+def test_a_record_has_the_policy_and_the_accuracy(bundle, record, tmp_path):
     assert record.encoder_sha256 == bundle.encoder_model("text").sha256
     assert set(record.measured) == {"fp32", "fp16", "u8s8", "int8"}
     assert record.measured["fp32"].accuracy > 0.5
@@ -60,7 +61,7 @@ def test_a_record_says_how_and_how_well(bundle, record, tmp_path):
     assert QuantizationRecord.read(tmp_path / "text.yaml") == record
 
 
-def test_the_new_bundle_runs_every_precision_and_says_what_it_is_worth(bundle, record, tmp_path):
+def test_the_new_bundle_runs_every_precision_and_has_its_accuracy(bundle, record, tmp_path):
     made = add_precisions(bundle, ["text"], {"text": record}.__getitem__, tmp_path / "out", allowed_loss=100)
     entry = made.manifest.encoders["text"]
     assert list(entry.precisions) == ["fp32", "fp16", "u8s8", "int8"]
@@ -70,7 +71,7 @@ def test_the_new_bundle_runs_every_precision_and_says_what_it_is_worth(bundle, r
     assert entry.precision_for("tensorrt") == "fp16"
     vectors = {}
     for precision in entry.precisions:
-        encoder = SensorEncoder.open(made, "words", "text", precision=precision, backend="onnxruntime")
+        encoder = SensorEncoder.open(made, "words", "text", engine=EngineOptions("onnxruntime", precision))
         vectors[precision] = encode_raw(encoder, "three").vector
         encoder.close()
     for precision, vector in vectors.items():
@@ -90,7 +91,7 @@ def test_float_stays_the_default_where_8_bits_cost_too_much(bundle, record, tmp_
     assert made.manifest.encoders["text"].default_precision == "u8s8"
 
 
-def test_only_what_is_wanted_is_written(bundle, record, tmp_path):
+def test_only_the_requested_precisions_are_written(bundle, record, tmp_path):
     made = add_precisions(bundle, ["text"], lambda _: record, tmp_path / "half", precisions=["fp16"])
     assert list(made.manifest.encoders["text"].precisions) == ["fp32", "fp16"]
     assert made.manifest.encoders["text"].default_precision == "fp32"
@@ -125,7 +126,7 @@ def test_mistakes_are_one_line_and_exit_2(bundle, tmp_path):
     for arguments, complaint in (
         (("--only", "txt", "--repeat"), "did you mean 'text'"),
         (("--precision", "u8s9", "--repeat"), "did you mean 'u8s8'"),
-        (("--repeat", "--records", tmp_path), "nothing to repeat"),
+        (("--repeat", "--records", tmp_path), "--repeat: no record"),
     ):
         done = omnibind("quantize", bundle.folder, *arguments)
         assert done.returncode == 2

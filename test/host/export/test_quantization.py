@@ -1,4 +1,4 @@
-"""8 bit forms: what CPUs are quick with, what TensorRT reads, and the search for what may lose bits."""
+"""8 bit forms for CPUs and TensorRT, and the search for the layers to quantize."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from small_models import CLASSES, centres, write_picture_encoder, write_two_layers
 
 from omnibind_ros.bundle.label_bank import LabelBank
-from omnibind_ros.host.export.judge import PreparedInputs, embed, error, right
+from omnibind_ros.host.export.encoder_accuracy import PreparedInputs, correct, embed, error
 from omnibind_ros.host.export.onnx_graph import layers, read_graph
 from omnibind_ros.host.export.quantization import FORMS, METHODS, find_ranges, quantize
 from omnibind_ros.host.export.quantization_policy import search_policy
@@ -129,9 +129,9 @@ def sensitive(tmp_path):
 def test_the_search_keeps_the_layer_that_costs_answers_and_no_other(sensitive, form):
     model, judged_on = sensitive
     ranges = {"minmax": find_ranges(model, judged_on.inputs, "minmax")}
-    assert right(embed(model, judged_on.inputs), judged_on, LABELS).all()
+    assert correct(embed(model, judged_on.inputs), judged_on, LABELS).all()
     everything = embed(quantize(model, ranges["minmax"], form), judged_on.inputs)
-    assert right(everything, judged_on, LABELS).mean() < 0.9
+    assert correct(everything, judged_on, LABELS).mean() < 0.9
     policy = search_policy(model, ranges, form, judged_on, LABELS, allowed_loss=0.5)
     assert policy.keep == ("first",)
     assert policy.loss == 0
@@ -140,7 +140,7 @@ def test_the_search_keeps_the_layer_that_costs_answers_and_no_other(sensitive, f
 
 def test_nothing_is_kept_where_nothing_is_lost(model):
     answers = embed(model, INPUTS)
-    names = [LABELS.names[int(LABELS.similarity(vector).argmax())] for vector in answers]
+    names: list[str | None] = [LABELS.names[int(LABELS.similarity(vector).argmax())] for vector in answers]
     ranges = {method: find_ranges(model, INPUTS, method) for method in ("minmax", "percentile")}
     policy = search_policy(model, ranges, "u8s8", PreparedInputs(INPUTS, names, 0, "dev"), LABELS, 5.0)
     assert policy.keep == ()
@@ -149,4 +149,4 @@ def test_nothing_is_kept_where_nothing_is_lost(model):
 
 def test_refused_recordings_are_wrong_answers():
     of = PreparedInputs([], [], 3, "test")
-    assert right(np.zeros((0, 16), np.float32), of, LABELS).tolist() == [False] * 3
+    assert correct(np.zeros((0, 16), np.float32), of, LABELS).tolist() == [False] * 3

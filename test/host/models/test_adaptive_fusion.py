@@ -1,4 +1,4 @@
-"""Adaptive fusion: the formula itself, and what it promises about sets of sensors."""
+"""Adaptive fusion: the formula itself, and its properties on sets of sensors."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_batches_are_fused_set_by_set():
         np.testing.assert_allclose(weights[row], alone[1], atol=1e-6)
 
 
-def test_the_odd_one_out_is_not_believed():
+def test_a_contradicting_sensor_gets_little_weight():
     model = AdaptiveFusionModel(M).eval()
     inputs = a_set(3)
     inputs["embeddings"][:3] = inputs["centres"][[4, 4, 7]]
@@ -124,7 +124,7 @@ def test_the_odd_one_out_is_not_believed():
     assert weights[0] == pytest.approx(weights[1])
 
 
-def test_who_is_unsure_weighs_less_the_less_evidence_it_has():
+def test_less_evidence_gives_less_weight():
     model, weight = AdaptiveFusionModel(M).eval(), []
     for evidence in (3.0, 2.0, 1.0, 0.0):
         inputs = a_set(3)

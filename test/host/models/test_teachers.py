@@ -1,9 +1,10 @@
-"""Teachers: one interface, unit vectors, answers that are kept."""
+"""Teachers: one interface, unit vectors, a cache of embeddings."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,10 +21,10 @@ from omnibind_ros.host.models.teachers import (  # noqa: E402
     CachedTeacher,
     TowerTeacher,
     TwoTowerTeacher,
-    make_anchors,
-    moved_to,
+    centred,
+    make_class_centres,
 )
-from omnibind_ros.modalities.preprocessor import make_preprocessor  # noqa: E402
+from omnibind_ros.modalities.registry import make_preprocessor  # noqa: E402
 
 D = 16
 RNG = np.random.default_rng(0)
@@ -53,7 +54,7 @@ class Spy:
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def test_the_cache_asks_once_and_answers_the_same(tmp_path):
+def test_an_embedding_is_computed_once_and_read_back_equal(tmp_path):
     spy, file = Spy(), tmp_path / "answers.sqlite"
     cached = CachedTeacher(spy, file)
     first = cached.encode_images([*PICTURES, PICTURES[0]])
@@ -66,7 +67,7 @@ def test_the_cache_asks_once_and_answers_the_same(tmp_path):
     assert spy.asked == [3, 3]
 
 
-def test_another_teacher_and_another_shape_are_other_questions(tmp_path):
+def test_another_teacher_or_another_shape_is_another_entry(tmp_path):
     file, one, other = tmp_path / "answers.sqlite", Spy(), Spy()
     other.id = "another"
     CachedTeacher(one, file).encode_images([PICTURES[0]])
@@ -111,13 +112,13 @@ def test_a_damaged_cache_is_one_line(tmp_path):
         CachedTeacher(Spy(), file).encode_texts(TEXTS)
 
 
-def test_anchors_are_centred_unit_vectors():
-    anchors = make_anchors(Spy(), [["one", "a one"], ["two"], ["three"]])
-    np.testing.assert_allclose(np.linalg.norm(anchors.centres, axis=1), 1, rtol=1e-5)
-    assert anchors.origin.shape == (D,)
-    cosines = anchors.centres @ anchors.centres.T
+def test_class_centres_are_centred_unit_vectors():
+    centres = make_class_centres(Spy(), [["one", "a one"], ["two"], ["three"]])
+    assert centres.shape == (3, D)
+    np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, rtol=1e-5)
+    cosines = centres @ centres.T
     assert (cosines[~np.eye(3, dtype=bool)] < 0.1).all()
-    np.testing.assert_allclose(moved_to(np.ones((1, D)), np.ones(D)), 0)
+    np.testing.assert_allclose(centred(np.ones((1, D)), np.ones(D)), 0)
 
 
 def test_a_tower_shares_the_space_of_its_texts():
@@ -170,7 +171,15 @@ def towers(request, tmp_path_factory) -> Path:
         transformers.SiglipModel(config).save_pretrained(folder)
         size = {"size": {"height": 32, "width": 32}}
     tiny_vocabulary(folder)
-    constants = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "rescale_factor": 1 / 255, **size}
+    kind = "CLIPImageProcessor" if request.param == "clip" else "SiglipImageProcessor"
+    constants = {
+        "image_processor_type": kind,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+        "rescale_factor": 1 / 255,
+        "resample": 3,
+        **size,
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(constants))
     return folder
 
@@ -188,24 +197,50 @@ def test_clip_and_siglip_are_read_from_a_folder(towers):
     assert TwoTowerTeacher(str(towers)).id == teacher.id
 
 
-def test_pictures_are_prepared_by_the_constants_of_the_folder(towers):
-    from omnibind_ros.host.models.teachers.two_towers import _prepare
-
+def test_pictures_are_prepared_as_in_the_training_of_the_model(towers):
+    """Bicubic in Pillow, on the shorter edge and cropped (CLIP) or to the size (SigLIP), then normalised."""
+    image = pytest.importorskip("PIL.Image")
     constants = json.loads((towers / "preprocessor_config.json").read_text())
-    white = np.full((50, 90, 3), 255, np.uint8)
-    prepared = _prepare(white, constants)
-    assert prepared.shape == (3, 32, 32)
-    np.testing.assert_allclose(prepared, 1.0, atol=1e-6)
-    sides = np.zeros((32, 96, 3), np.uint8)
-    sides[:, 32:64] = 255
-    middle = _prepare(sides, constants)[0]
-    cropped = "crop_size" in constants
-    assert (middle.mean() > 0.9) == cropped
+    prepared = TwoTowerTeacher(str(towers)).pixels(PICTURES).numpy()
+    assert prepared.shape == (3, 3, 32, 32) and prepared.dtype == np.float32
+    for picture, pixels in zip(PICTURES, prepared, strict=True):
+        height, width = picture.shape[:2]
+        if "crop_size" in constants:
+            shorter = min(height, width)
+            resized = (int(32 * width / shorter), int(32 * height / shorter))
+        else:
+            resized = (32, 32)
+        small = np.asarray(image.fromarray(picture).resize(resized, image.Resampling.BICUBIC))
+        top, left = (small.shape[0] - 32) // 2, (small.shape[1] - 32) // 2
+        expected = (small[top : top + 32, left : left + 32] / 255 - 0.5) / 0.5
+        np.testing.assert_allclose(pixels, expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_pixels_are_those_of_the_image_processor_of_transformers(towers):
+    transformers = pytest.importorskip("transformers")
+    processor = transformers.AutoImageProcessor.from_pretrained(towers, backend="pil")
+    theirs = processor(images=PICTURES, return_tensors="np")["pixel_values"]
+    ours = TwoTowerTeacher(str(towers)).pixels(PICTURES)
+    np.testing.assert_array_equal(ours.numpy(), theirs)
+
+
+def test_a_picture_three_pixels_high_is_not_taken_for_three_channels(towers):
+    flat = np.full((3, 40, 3), 255, np.uint8)
+    pixels = TwoTowerTeacher(str(towers)).pixels([flat])
+    np.testing.assert_allclose(pixels.numpy(), np.ones((1, 3, 32, 32)), atol=1e-5)
+
+
+def test_the_same_weights_with_another_preparation_are_another_teacher(towers, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(towers, other)
+    constants = json.loads((towers / "preprocessor_config.json").read_text())
+    (other / "preprocessor_config.json").write_text(json.dumps({**constants, "image_mean": [0.4] * 3}))
+    assert TwoTowerTeacher(str(other)).id != TwoTowerTeacher(str(towers)).id
 
 
 def test_no_such_teacher_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("transformers")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ConfigError, match="neither a model's folder nor known") as refused:
+    with pytest.raises(ConfigError, match="neither a folder with a model nor") as refused:
         TwoTowerTeacher(str(tmp_path))
     assert "\n" not in str(refused.value)

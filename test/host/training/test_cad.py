@@ -1,4 +1,4 @@
-"""Each term of CAD pulls the way it says, and keeps quiet where it has nothing to say."""
+"""Each term of CAD is least where its definition says, and zero without samples for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 from omnibind_ros.host.training import cad  # noqa: E402
 from omnibind_ros.host.training.cad import TERMS, Batch, CadConfig, weighted_terms  # noqa: E402
@@ -19,7 +20,7 @@ K, D = 3, 16
 CENTRES = torch.eye(K, D)
 
 
-def batch(z: torch.Tensor, labels: list[int], taught: torch.Tensor | None = None, own: bool = False) -> Batch:
+def batch(z: Tensor, labels: list[int], taught: Tensor | None = None, own: bool = False) -> Batch:
     rows = len(labels)
     return Batch(
         z,
@@ -32,7 +33,7 @@ def batch(z: torch.Tensor, labels: list[int], taught: torch.Tensor | None = None
     )
 
 
-def axis(*which: int) -> torch.Tensor:
+def axis(*which: int) -> Tensor:
     return torch.eye(D)[list(which)]
 
 
@@ -62,7 +63,7 @@ def test_image_pulls_to_pictures_of_the_class():
     assert cad.image(near) < 0.01 < 5 < cad.image(far)
 
 
-def test_what_an_unlabelled_sample_looks_like_is_nobodys_picture():
+def test_targets_of_unlabelled_samples_are_not_pictures_of_a_class():
     taught = axis(6, 6)
     two = batch(axis(6, 3), [1, UNLABELLED], taught, own=True)
     # One picture, and it is of the labelled sample's class: nothing to contrast with.
@@ -78,21 +79,21 @@ def test_relation_is_the_divergence_from_the_teachers_distribution():
     assert found == pytest.approx(float((p * (p / q).log()).sum()), rel=1e-4)
 
 
-def test_structure_compares_who_is_like_whom_whatever_the_axes():
+def test_structure_is_invariant_to_rotation():
     taught = axis(0, 0, 1)
     turned, mixed = batch(axis(4, 4, 7), [0, 0, 1], taught), batch(axis(4, 7, 7), [0, 0, 1], taught)
     assert cad.structure(turned) == pytest.approx(0, abs=1e-6)
     assert cad.structure(mixed) > 0.3
 
 
-def test_embedding_listens_to_the_own_picture_only():
+def test_embedding_uses_only_the_samples_own_picture():
     assert cad.embedding(batch(axis(3), [UNLABELLED], axis(4), own=True)) == pytest.approx(1)
     assert cad.embedding(batch(axis(3), [1], axis(4), own=False)) == 0
 
 
 @pytest.mark.parametrize("labels", [[UNLABELLED] * 4, [NEGATIVE] * 4, [0, 1, 2, NEGATIVE]])
 @pytest.mark.parametrize("seen", [True, False])
-def test_every_term_is_finite_and_differentiable_in_any_company(labels, seen):
+def test_every_term_is_finite_and_differentiable_in_any_batch(labels, seen):
     z = torch.randn(4, D, requires_grad=True)
     taught = F.normalize(torch.randn(4, D), dim=1) if seen else None
     terms = weighted_terms(batch(z, labels, taught, own=seen), CadConfig())
@@ -108,6 +109,6 @@ def test_a_term_without_weight_is_left_out():
     assert terms["text"] == 2 * cad.text(batch(axis(1), [1]))
 
 
-def test_every_term_has_a_weight_of_its_name():
+def test_every_term_has_a_weight_with_its_name():
     weights = {key for key in CadConfig.model_fields if key.startswith("lambda_")}
     assert weights == {f"lambda_{term}" for term in TERMS}

@@ -1,4 +1,4 @@
-"""The config of a run: changed by settings, kept with the run, and held to."""
+"""The config of a run: changed by settings, kept with the run, compared when it continues."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recipe import load_recipe
 from omnibind_ros.host.training.config import TrainingConfig, changed
 from omnibind_ros.host.training.run import TrainingRun
-from omnibind_ros.host.training.student_plans import PLANS
+from omnibind_ros.host.training.student_plans import usual_plan
 
 DIGITS = load_recipe("digits")
 
 
-def test_settings_change_what_they_name_alone():
+def test_settings_change_only_the_keys_they_name():
     settings = ["cad.lambda_relation=2", "students.touch.samples=1000", "teacher.model=clip", "seed=7"]
     config = changed(TrainingConfig(), settings)
     assert (config.cad.lambda_relation, config.teacher.model, config.seed) == (2.0, "clip", 7)
     assert config.cad.lambda_text == TrainingConfig().cad.lambda_text
-    assert config.plan(PLANS["touch"], "touch").samples == 1000
-    assert config.plan(PLANS["touch"], "touch").student == PLANS["touch"].student
-    assert config.plan(PLANS["event"], "event") == PLANS["event"]
+    assert config.plan(usual_plan("touch"), "touch").samples == 1000
+    assert config.plan(usual_plan("touch"), "touch").student == usual_plan("touch").student
+    assert config.plan(usual_plan("event"), "event") == usual_plan("event")
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_settings_change_what_they_name_alone():
         ("cad.lambda_text=-1", "should be greater than or equal to 0"),
         ("cad.lambda_text=.nan", "--set cad.lambda_text: "),
         ("precision=fp16", "'fp16' is not valid"),
-        ("cad", "--set cad: should be KEY=VALUE"),
-        ("seed.x=1", "--set seed.x: seed is a value and holds no keys"),
+        ("cad", "--set cad: expected KEY=VALUE"),
+        ("seed.x=1", "--set seed.x: seed is a value and has no keys"),
         ("cad=[1", "not valid YAML"),
         ("students.touch.lr=0", "--set students.touch.lr: "),
     ],
@@ -57,7 +57,7 @@ def test_a_run_keeps_its_config_and_is_not_continued_with_another(tmp_path):
     begun(tmp_path, "cad.lambda_relation=2")
     begun(tmp_path, "cad.lambda_relation=2")
     with pytest.raises(
-        ConfigError, match=r"seed was 0, is 3; cad.lambda_relation was 2.0, is 0.5. --restart"
+        ConfigError, match=r"seed was 0, is 3; cad.lambda_relation was 2.0, is 0.5; pass --restart"
     ):
         begun(tmp_path, "cad.lambda_relation=0.5", "seed=3")
     # Whoever only reads it takes the config that it has.

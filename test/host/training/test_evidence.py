@@ -1,4 +1,4 @@
-"""Evidence heads: sure where the encoder is right, unsure where it is not; the embedding stays as it was."""
+"""Evidence heads: less evidence where the encoder is wrong; the embedding is unchanged."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from made_pools import CENTRES, D, K, pool, unit  # noqa: E402
+from made_pools import CENTRES, D, K, unit  # noqa: E402
+from torch import nn  # noqa: E402
 
-from omnibind_ros.host.evaluation.learned_rules import learn_rules  # noqa: E402
-from omnibind_ros.host.models.evidence import EvidenceHead, SureEncoder  # noqa: E402
-from omnibind_ros.host.training.damage import damage  # noqa: E402
+from omnibind_ros.host.models.evidence import EvidenceEncoder, EvidenceHead  # noqa: E402
 from omnibind_ros.host.training.evidence import fit_evidence  # noqa: E402
 
 
-class Plain(torch.nn.Module):
+class Plain(nn.Module):
     """An encoder that hands through unit vectors, all equally sure."""
 
     def forward(self, x):
@@ -24,7 +23,7 @@ class Plain(torch.nn.Module):
 
 def test_an_untrained_head_changes_nothing():
     x = torch.from_numpy(unit(np.random.default_rng(0).standard_normal((5, D))))
-    encoder = SureEncoder(Plain(), EvidenceHead(D)).eval()
+    encoder = EvidenceEncoder(Plain(), EvidenceHead(D)).eval()
     for mine, theirs in zip(encoder(x), Plain()(x), strict=True):
         torch.testing.assert_close(mine, theirs)
 
@@ -39,35 +38,14 @@ def samples(seed: int, count: int = 1500):
     return torch.from_numpy(vectors), torch.full((count,), 2.5), torch.from_numpy(labels), broken
 
 
-def test_a_trained_head_knows_who_is_broken():
+def test_a_trained_head_gives_broken_sensors_less_evidence():
     torch.manual_seed(0)
     vectors, norms, labels, _ = samples(0, 8000)
     head = fit_evidence(vectors, norms, labels, torch.from_numpy(CENTRES))
     vectors, norms, _, broken = samples(1)
-    encoder = SureEncoder(Plain(), head).eval()
+    encoder = EvidenceEncoder(Plain(), head).eval()
     with torch.no_grad():
         embedding, evidence = encoder(vectors)
     torch.testing.assert_close(embedding, vectors)
     evidence = evidence[:, 0].numpy()
     assert np.quantile(evidence[broken], 0.95) < np.quantile(evidence[~broken], 0.05)
-
-
-@pytest.mark.parametrize("shape", [(1, 40, 98), (12, 16, 16), (3, 5, 7)])
-def test_damaged_inputs_are_other_inputs_of_the_same_shape(shape):
-    clean = torch.rand(60, *shape)
-    damaged, again = (damage(clean, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert damaged.shape == clean.shape
-    assert torch.isfinite(damaged).all()
-    assert torch.equal(damaged, again)
-    assert (damaged != clean).flatten(1).any(dim=1).float().mean() > 0.75
-
-
-def test_every_learned_rule_learns():
-    made = {"image": pool(0), "audio": pool(1)}
-    from omnibind_ros.host.evaluation.episodes import draw_subset
-
-    fresh = {"image": pool(10), "audio": pool(11)}
-    sets = draw_subset(fresh, ("image", "audio"), 20, np.random.default_rng(0)).clean()
-    for name, rule in learn_rules(made, CENTRES).items():
-        right = rule(sets).argmax(axis=1) == sets.labels
-        assert right.mean() > 0.9, name

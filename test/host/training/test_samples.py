@@ -1,4 +1,4 @@
-"""Recordings become tensors through the robot's own adaptors."""
+"""Recordings become tensors by the preprocessing of the robot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from omnibind_ros.host.data.recipe import load_recipe  # noqa: E402
 from omnibind_ros.host.data.recording import Recording  # noqa: E402
 from omnibind_ros.host.data.simulated import simulated_recordings  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, prepare_samples  # noqa: E402
-from omnibind_ros.modalities.preprocessor import make_preprocessor  # noqa: E402
+from omnibind_ros.modalities.registry import make_preprocessor  # noqa: E402
 
 RECIPE = load_recipe("digits").model_copy(update={"simulated": {"audio": 2, "image": 1}})
 
@@ -36,7 +36,7 @@ def test_simulated_recordings_are_reproducible_and_differ():
     assert other_seed.shape != first.load().shape or not np.array_equal(other_seed, first.load())
 
 
-def test_what_the_checks_refuse_is_left_out_and_no_label_is_a_negative():
+def test_what_fails_the_checks_is_left_out_and_no_label_is_a_negative():
     black = Recording("image", "x", "black", "3", "", lambda: np.zeros((40, 40, 3), np.uint8))
     noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
     negative = Recording("image", "x", "noise", None, "", lambda: noise)
@@ -48,7 +48,7 @@ def test_what_the_checks_refuse_is_left_out_and_no_label_is_a_negative():
 def test_every_modality_of_real_actions_becomes_samples(data_root, modality):
     recipe = load_recipe("actions")
     takes = [r for r in read_recordings(recipe, data_root, (modality,)) if "_t1_" in r.name][:16]
-    adaptor = recipe.adaptor(modality)
+    adaptor = recipe.preprocessor(modality)
     samples = prepare_samples(takes, recipe.label_names, adaptor, variants=2)
     assert samples.inputs.shape == (16, 2, *adaptor.input_shape[1:])
     assert torch.isfinite(samples.inputs).all()
@@ -56,7 +56,7 @@ def test_every_modality_of_real_actions_becomes_samples(data_root, modality):
     assert len({x.numpy().tobytes() for x in samples.inputs.reshape(32, -1)}) == 32
 
 
-def test_corrupted_versions_are_let_pass_by_the_checks_and_leave_the_others_as_they_were():
+def test_corrupted_versions_pass_the_checks_and_do_not_change_the_others():
     adaptor = make_preprocessor("image")
     recordings = simulated_recordings(RECIPE, "image")
     without = prepare_samples(recordings, RECIPE.label_names, adaptor)

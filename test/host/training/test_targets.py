@@ -1,4 +1,4 @@
-"""What the teacher has to say about each sample, and when it is not asked."""
+"""Targets of samples: their own picture, one of their class, or none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnibind_ros.host.data.recording import Recording  # noqa: E402
 from omnibind_ros.host.data.to_pictures import Looks  # noqa: E402
 from omnibind_ros.host.training.cad import CadConfig  # noqa: E402
 from omnibind_ros.host.training.samples import NEGATIVE, UNLABELLED  # noqa: E402
-from omnibind_ros.host.training.targets import Targets, make_targets, see_pictures  # noqa: E402
+from omnibind_ros.host.training.targets import Targets, embed_pictures, make_targets  # noqa: E402
 
 K, D = 3, 8
 LABELS = ("a", "b", "c")
@@ -45,7 +45,7 @@ BANK = [
     for k, label in enumerate(LABELS)
     for n in (0, 1)
 ]
-SEEN = see_pictures(ByBrightness(), BANK, LABELS)
+SEEN = embed_pictures(ByBrightness(), BANK, LABELS)
 
 
 def targets(*recordings: Recording, sure: float = 0.9) -> Targets:
@@ -57,7 +57,7 @@ def sound(name: str, label: str | None, pair: str = "") -> Recording:
     return Recording("audio", "heard", name, label, "", lambda: np.zeros(4, np.float32), pair=pair)
 
 
-def test_pictures_are_seen_from_the_mean_of_their_classes():
+def test_embeddings_of_pictures_are_centred_on_their_classes():
     np.testing.assert_array_equal(SEEN.labels, [0, 0, 1, 1, 2, 2])
     np.testing.assert_allclose(np.linalg.norm(SEEN.vectors, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(SEEN.origin[:K], 1 / K, rtol=1e-5)
@@ -76,7 +76,7 @@ def test_a_sample_has_its_own_picture_or_one_of_its_class_or_none():
     assert not found.of(torch.tensor([2]), torch.tensor([NEGATIVE]))[0].any()
 
 
-def test_a_picture_that_the_teacher_is_not_sure_of_does_not_count():
+def test_a_picture_without_a_confident_class_is_not_a_target():
     between = picture("between", 5, None)
     assert targets(between).has_own.tolist() == [False]
     assert targets(between, sure=0.3).has_own.tolist() == [True]
@@ -93,7 +93,7 @@ def test_a_misread_picture_of_a_known_class_is_replaced_by_one_of_that_class():
     assert int((taught @ found.centres.T).argmax()) == 0
 
 
-def test_a_class_without_pictures_is_not_taught_by_those_of_others():
-    few = see_pictures(ByBrightness(), BANK[:4], LABELS)
+def test_a_class_without_pictures_gets_no_target_of_another_class():
+    few = embed_pictures(ByBrightness(), BANK[:4], LABELS)
     found = make_targets(ByBrightness(), CENTRES, [sound("alone", "c")], Looks([]), few, CadConfig())
     assert not found.of(torch.tensor([0]), torch.tensor([2]))[0].any()

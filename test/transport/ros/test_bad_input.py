@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from ros_robot import Robot
+from omnibind_ros.transport.ros.types import TYPES
+from ros_robot import Robot, as_cdr
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 from tiny_bundle import SPACE, picture, spoken
 from transport_support import wait_until
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
-from omnibind_ros.modalities import raw
-from omnibind_ros.transport.ros.types import TYPES
+from omnibind_ros.modalities.audio.messages import audio_message
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.point_cloud.messages import cloud_message
 from omnibind_ros.types import Embedding
 
 
@@ -26,12 +29,10 @@ def test_bad_pictures_are_counted_and_the_next_good_one_is_seen(robot: Robot) ->
     robot.witness.until("rough", True)
     camera.hangs.set()
     robot.encoder_says("rough", lambda values: "driver is silent" in values["message"])
-    good = raw.image(TYPES, picture(2, np.random.default_rng(0)), time.time_ns())
+    good = image_message(picture(2, np.random.default_rng(0)), time.time_ns())
     faults = {"data": good.data[:100], "step": 3, "encoding": "rgb9", "width": 0}
     for count, (field, value) in enumerate(faults.items(), start=1):
-        bad = copy.deepcopy(good)
-        setattr(bad, field, value)
-        camera.publisher.publish(bad)
+        camera.publisher.publish(as_cdr(replace(good, **{field: value})))
         # Each is to be counted before the next is sent, which would take its place.
         told = robot.encoder_says("rough", lambda values, count=count: values["rejected"] == str(count))
         assert (told["state"], told["level"]) == ("faulty", "2")
@@ -59,7 +60,7 @@ BAD_EMBEDDINGS: dict[str, tuple[Callable[[], Any], str]] = {
     "short": (lambda: foreign(np.ones(5)), "shape (5,)"),
     "alien": (lambda: foreign(np.ones(8), space=7), "lives in space 0x00000007"),
     "broken": (lambda: foreign(np.full(8, np.nan)), "not finite"),
-    "cloud": (lambda: raw.point_cloud(TYPES, np.ones((3, 3), np.float32), time.time_ns()), "3 points"),
+    "cloud": (lambda: as_cdr(cloud_message(np.ones((3, 3), np.float32), time.time_ns())), "3 points"),
     "mixed": (lambda: String(data="hello"), "publishes std_msgs/msg/String, not sensor_msgs/msg/PointCloud2"),
 }
 
@@ -71,7 +72,8 @@ def test_embeddings_that_do_not_fit_are_counted_and_the_others_go_on(robot: Robo
     publishers = {}
     for sensor, (make, _) in BAD_EMBEDDINGS.items():
         message = make()
-        publishers[sensor] = robot.embeddings(sensor, message_class=type(message))
+        kind = PointCloud2 if isinstance(message, bytes) else type(message)
+        publishers[sensor] = robot.embeddings(sensor, message_class=kind)
         publishers[sensor].publish(message)
     for sensor, (_, reason) in BAD_EMBEDDINGS.items():
         told = robot.fusion_says(sensor, lambda values, reason=reason: reason in values["message"])
@@ -94,7 +96,7 @@ def test_a_stream_loses_no_chunk(robot: Robot) -> None:
     wait_until(publisher.get_subscription_count, "the encoder listens")
     for chunk in chunks:
         noise = 0.0003 * rng.standard_normal(800).astype(np.float32)
-        publisher.publish(raw.audio_chunk(TYPES, chunk + noise, time.time_ns()))
+        publisher.publish(as_cdr(audio_message(chunk + noise, time.time_ns())))
     told = robot.encoder_says("mic", lambda values: values["messages"] == str(len(chunks)))
     assert (told["dropped"], told["lost"], told["lost_in_gaps"]) == ("0", "0", "0")
     assert int(told["embeddings"]) > 0

@@ -14,15 +14,19 @@ import pytest
 from audio_common_msgs.msg import AudioDataStamped
 from omnibind_ros.transport.ros.types import TYPES
 from rclpy.qos import qos_profile_sensor_data
-from ros_robot import LATCHED, Robot, names
+from ros_robot import LATCHED, Robot, as_cdr, names
 from sensor_msgs.msg import CompressedImage, Imu, PointCloud2
 from std_msgs.msg import String
 from tiny_bundle import LABELS, SPACE, picture, spoken
 from transport_support import wait_until
 
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.embedding_cloud import encode_embedding
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.audio.messages import audio_message
+from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.types import Embedding
+
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
 
 
 def tell(what: str, seconds: float, target_ms: float) -> None:
@@ -193,10 +197,10 @@ def test_whatever_type_the_driver_publishes_is_read(robot: Robot) -> None:
     assert said["level"] == "2"
     robot.node.destroy_publisher(wrong)
 
-    def jpeg(stamp: int) -> CompressedImage:
-        header = raw.image(TYPES, picture(3, rng), stamp).header
-        data = cv2.imencode(".jpg", picture(3, rng))[1].tobytes()
-        return CompressedImage(header=header, format="jpeg", data=data)
+    def jpeg(stamp: int) -> bytes:
+        header = image_message(picture(3, rng), stamp).header
+        data = cv2.imencode(".jpg", picture(3, rng))[1].reshape(-1)
+        return as_cdr(message_class(COMPRESSED)(header=header, format="jpeg", data=data))
 
     compressed = robot.driver("any", CompressedImage, jpeg)
     robot.witness.until("any", True)
@@ -214,9 +218,9 @@ def test_a_microphone_is_understood(robot: Robot) -> None:
     word = np.concatenate([np.zeros(8000, np.float32), spoken(2, 16000)])
     chunks = iter(np.resize(word, (20_000, 800)))
 
-    def chunk(stamp: int) -> AudioDataStamped:
+    def chunk(stamp: int) -> bytes:
         noise = 0.0003 * rng.standard_normal(800).astype(np.float32)
-        return raw.audio_chunk(TYPES, next(chunks) + noise, stamp)
+        return as_cdr(audio_message(next(chunks) + noise, stamp))
 
     robot.driver("ear", AudioDataStamped, chunk)
     robot.encoder("ear", "audio")

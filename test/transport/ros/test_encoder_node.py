@@ -17,28 +17,29 @@ import numpy as np
 import pytest
 import rclpy
 from audio_common_msgs.msg import AudioDataStamped
-from event_camera_msgs.msg import EventPacket
 from geometry_msgs.msg import Vector3
+from omnibind_ros.transport.ros.types import TYPES
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from ros_robot import LATCHED, Robot
-from sensor_msgs.msg import CompressedImage, Image, Imu, JointState, PointCloud2
+from ros_robot import LATCHED, Robot, as_cdr
+from sensor_msgs.msg import Image, Imu, JointState, PointCloud2
 from std_msgs.msg import Float32MultiArray
 from tiny_bundle import picture, spoken
 from transport_support import GENEROUS_S, wait_until
 
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.scene import Scene
+from omnibind_ros.messages import cdr
 from omnibind_ros.messages.embedding_cloud import decode_embedding
-from omnibind_ros.messages.input_types import INPUT_TYPES
 from omnibind_ros.messages.stamps import make_header, ns_to_time, stamp_of
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.audio.messages import audio_message
 from omnibind_ros.modalities.event.evt3 import Evt3Decoder
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.registry import definitions, names
 from omnibind_ros.play.player import play_samples
 from omnibind_ros.transport.ros.encoder_node import EncoderNode, node_name
-from omnibind_ros.transport.ros.types import TYPES
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +131,7 @@ class Camera:
 
     def shoot(self) -> None:
         stamp = time.time_ns()
-        self._publisher.publish(raw.image(TYPES, picture(1, self._rng), stamp))
+        self._publisher.publish(as_cdr(image_message(picture(1, self._rng), stamp)))
         self.stamps.append(stamp)
 
 
@@ -191,7 +192,7 @@ def test_a_stream_that_is_too_fast_loses_its_oldest_chunks_and_says_so(
 
         def speak() -> None:
             chunk = next(chunks) + 0.0003 * rng.standard_normal(800).astype(np.float32)
-            publisher.publish(raw.audio_chunk(TYPES, chunk, time.time_ns()))
+            publisher.publish(as_cdr(audio_message(chunk, time.time_ns())))
 
         gate.shut()
         repeat_until(speak, gate.reached.is_set, "a first window")
@@ -227,25 +228,26 @@ def test_the_goodbye_does_not_wait_for_the_sample_in_work(robot: Robot, bundle: 
 def stub_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with an encoder for every adaptor that there is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundles, "MODALITIES", tuple(INPUT_TYPES))
+        patch.setattr(bundles, "MODALITIES", names())
         return bundles.write_stub_bundle(tmp_path_factory.mktemp("bundles") / "stub")
 
 
-def compressed(message: Image) -> CompressedImage:
+def compressed(message: Any) -> Any:
     channels = {"rgb8": (np.uint8, 3), "mono8": (np.uint8, 1), "32FC1": (np.float32, 1)}
     dtype, depth = channels[message.encoding]
     pixels = np.frombuffer(message.data, dtype).reshape(message.height, message.width, depth)
     if dtype is np.float32:
         pixels = np.interp(pixels, [pixels.min(), pixels.max()], [0, 65535]).astype(np.uint16)
-    data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
-    return CompressedImage(header=message.header, format="png", data=data)
+    data = cv2.imencode(".png", pixels[..., ::-1])[1].reshape(-1)
+    kind = cdr.message_class("sensor_msgs/msg/CompressedImage")
+    return kind(header=message.header, format="png", data=data)
 
 
-def event_array(message: EventPacket) -> Any:
-    event, array = TYPES["dvs_msgs/msg/Event"], TYPES["dvs_msgs/msg/EventArray"]
+def event_array(message: Any) -> Any:
+    event, array = cdr.message_class("dvs_msgs/msg/Event"), cdr.message_class("dvs_msgs/msg/EventArray")
     events = Evt3Decoder().decode(message, stamp_of(message))
     rows = zip(events.x.tolist(), events.y.tolist(), events.t.tolist(), events.p.tolist(), strict=True)
-    listed = [event(x=x, y=y, ts=ns_to_time(TYPES, t), polarity=p) for x, y, t, p in rows]
+    listed = [event(x=x, y=y, ts=ns_to_time(t), polarity=p) for x, y, t, p in rows]
     return array(header=message.header, width=message.width, height=message.height, events=listed)
 
 
@@ -282,12 +284,12 @@ def play(modality: str, type_name: str, publish: Callable[[Any], None], stop: th
         return
     convert, scene = FROM_PLAYED.get(type_name), Scene(5)
     samples = (scene.sample(modality) for _ in count())
-    emit = (lambda message: publish(convert(message))) if convert else publish
-    play_samples(emit, TYPES, modality, samples, stop)
+    emit = lambda message: publish(as_cdr(convert(message) if convert else message))  # noqa: E731
+    play_samples(emit, modality, samples, stop)
 
 
 @pytest.mark.parametrize(
-    "modality, type_name", [(modality, name) for modality, types in INPUT_TYPES.items() for name in types]
+    "modality, type_name", [(known.name, type_name) for known in definitions() for type_name in known.reads]
 )
 def test_every_type_of_message_is_read(
     robot: Robot, stub_bundle: Path, modality: str, type_name: str

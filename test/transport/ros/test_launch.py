@@ -179,6 +179,32 @@ def test_a_sensor_that_cannot_be_is_refused_before_anything_starts(launch: Launc
     assert not processes(launched)
 
 
+def test_a_missing_parameter_file_is_refused_before_anything_starts(
+    bundle: Path, tmp_path: Path, launch: Launch
+) -> None:
+    robot_file = tmp_path / "robot.yaml"
+    robot_file.write_text(ROBOT.format(bundle=bundle))
+    launched = launch("fusion.launch.py", robot_file=robot_file, params_file=tmp_path / "missing.yaml")
+    assert launched.ended() != 0
+    assert f"params_file:={tmp_path}/missing.yaml: no such file" in "\n".join(launched.lines)
+    assert not processes(launched)
+
+
+def test_a_node_that_refuses_its_arguments_is_not_respawned(
+    bundle: Path, tmp_path: Path, launch: Launch
+) -> None:
+    robot_file, params_file = tmp_path / "robot.yaml", tmp_path / "parameters.yaml"
+    robot_file.write_text(ROBOT.format(bundle=bundle))
+    params_file.write_text("/**:\n  ros__parameters:\n    autostart: maybe\n")
+    launched = launch("fusion.launch.py", robot_file=robot_file, params_file=params_file)
+    launched.ended()
+    told = "\n".join(launched.lines)
+    assert len(re.findall("process started with pid", told)) == 3
+    assert len(re.findall("the node cannot start: .*'autostart' to 'maybe'", told)) == 3
+    assert len(re.findall(r"refused its arguments; it is not restarted", told)) == 3
+    assert "Traceback" not in told
+
+
 def test_the_demo_is_launched_and_judged(tmp_path: Path, launch: Launch) -> None:
     bundle, report = write_stub_bundle(tmp_path / "stub"), tmp_path / "demo.json"
     launched = launch("demo.launch.py", bundle=bundle, json=report, duration_scale=0.1)

@@ -16,9 +16,12 @@ from robot_support import Robot
 from tiny_bundle import LABELS, SPACE, picture, spoken, write_tiny_bundle
 from transport_support import free_port, wait_until
 
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.embedding_cloud import encode_embedding
-from omnibind_ros.messages.types import TYPES
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.audio.messages import audio_message
+from omnibind_ros.modalities.image.messages import image_message
+from omnibind_ros.modalities.point_cloud.messages import cloud_message
+from omnibind_ros.modalities.text.messages import text_message
 from omnibind_ros.transport.qos import EMBEDDING, LATCHED, SENSOR_DATA
 from omnibind_ros.types import Embedding
 
@@ -122,9 +125,9 @@ def test_whatever_type_the_driver_publishes_is_read(robot: Robot) -> None:
     wrong.close()
 
     def jpeg(stamp: int) -> object:
-        header = raw.image(TYPES, picture(3, rng), stamp).header
+        header = image_message(picture(3, rng), stamp).header
         data = cv2.imencode(".jpg", picture(3, rng))[1].reshape(-1)
-        return TYPES["sensor_msgs/msg/CompressedImage"](header=header, format="jpeg", data=data)
+        return message_class("sensor_msgs/msg/CompressedImage")(header=header, format="jpeg", data=data)
 
     compressed = robot.driver("any", "sensor_msgs/msg/CompressedImage", jpeg)
     robot.witness.until("any", True, 0.0)
@@ -143,7 +146,7 @@ def test_a_microphone_is_a_stream_without_gaps(robot: Robot) -> None:
     chunks = iter(np.resize(word, (20_000, 800)))
 
     def chunk(stamp: int) -> object:
-        return raw.audio_chunk(TYPES, next(chunks) + noise(), stamp)
+        return audio_message(next(chunks) + noise(), stamp)
 
     robot.driver("mic", "audio_common_msgs/msg/AudioDataStamped", chunk)
     robot.encoder("mic", modality="audio")
@@ -157,7 +160,7 @@ def test_a_microphone_is_a_stream_without_gaps(robot: Robot) -> None:
 def test_a_text_stays_said_when_its_speaker_leaves(robot: Robot) -> None:
     robot.encoder("keyboard", modality="text")
     robot.wait_for_encoder("keyboard")
-    speaker = robot.driver("keyboard", "std_msgs/msg/String", lambda stamp: raw.text(TYPES, "two"))
+    speaker = robot.driver("keyboard", "std_msgs/msg/String", lambda stamp: text_message("two"))
     robot.witness.until("keyboard", True, 0.0)
     speaker.close()
     robot.witness.report(
@@ -173,10 +176,10 @@ def test_bad_raw_messages_are_counted_and_disturb_nobody(robot: Robot) -> None:
     camera.hangs.set()
     begun = time.monotonic()
     rng = np.random.default_rng(0)
-    good = raw.image(TYPES, picture(2, rng), time.time_ns())
+    good = image_message(picture(2, rng), time.time_ns())
     for count, fault in enumerate(({"data": good.data[:100]}, {"step": 3}, {"encoding": "rgb9"}), start=1):
         fields = {name: getattr(good, name) for name in good.__dataclass_fields__ if name != "__msgtype__"}
-        camera.publisher.publish(TYPES[IMAGE](**{**fields, **fault}))
+        camera.publisher.publish(message_class(IMAGE)(**{**fields, **fault}))
         # Each is to be counted before the next is sent, which would take its place.
         values = robot.witness.report(
             "encoder_rough: rough", lambda values, count=count: values["rejected"] == str(count)
@@ -202,7 +205,7 @@ def test_embeddings_that_do_not_fit_are_counted_and_the_others_go_on(robot: Robo
         "short": (foreign("short", np.ones(5)), "shape (5,)"),
         "alien": (foreign("alien", np.ones(8), space=7), "lives in space 0x00000007"),
         "broken": (foreign("broken", np.full(8, np.nan)), "not finite"),
-        "cloud": (raw.point_cloud(TYPES, np.ones((3, 3), np.float32), time.time_ns()), "3 points"),
+        "cloud": (cloud_message(np.ones((3, 3), np.float32), time.time_ns()), "3 points"),
         "garbage": (b"\0\1\0\0?", "are not a sensor_msgs/msg/PointCloud2"),
     }
     for sensor, (message, reason) in cases.items():

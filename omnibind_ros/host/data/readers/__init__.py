@@ -1,7 +1,7 @@
-"""Readers: where recordings lie and what is known of each. One file a reader; a recipe's `reader` chooses.
+"""Readers: they find recordings and their fields. One file per reader; a source's key `reader` selects it.
 
-A reader is a `Source` with a `find` of its own. What a found file or array means as a sample is not its
-business: see `omnibind_ros.host.data.decode`.
+A reader is a `Source` with a `find` of its own. Decoding files and arrays into samples is not its task: see
+`omnibind_ros.host.data.decode`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 def read_recordings(
     recipe: Recipe, root: Path, modalities: tuple[str, ...] | None = None, label: str | None = None
 ) -> list[Recording]:
-    """All recordings a recipe finds anywhere below `root`, in a stable order.
+    """All recordings of a recipe below `root`, in a stable order.
 
     Raises:
-        BadRecording: `root` is no folder, none of the asked sources is there, or a table or archive of theirs
-            cannot be read.
-        ConfigError: a source's rules do not fit what is there.
+        BadRecording: `root` is not a folder, the sources have no recordings, or a table or archive cannot be
+            read.
+        ConfigError: a source's rules do not fit its files.
     """
     wanted = [s for s in recipe.sources if modalities is None or s.modality in modalities]
     if not wanted:
@@ -43,8 +43,8 @@ def read_recordings(
 
 
 def read_source(recipe: Recipe, source: AnySource, root: Path) -> Iterator[Recording]:
-    """The recordings of one source; raises as `read_recordings`, but finding none is no error."""
+    """The recordings of one source, of which there may be none; raises as `read_recordings`."""
     if not root.is_dir():
-        raise BadRecording(f"no folder of recordings at {root}; set --root or OMNIBIND_DATA")
-    decoder = Decoder(recipe.adaptor(source.modality), source.sample)
+        raise BadRecording(f"no data folder {root}: pass --root or set OMNIBIND_DATA")
+    decoder = Decoder(recipe.preprocessor(source.modality), source.sample)
     return source.recordings(files_below(root), decoder, recipe.labels)

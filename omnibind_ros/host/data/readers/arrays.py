@@ -1,6 +1,6 @@
-"""What archives of named arrays have in common: one recording a file, or one a row of `data`.
+"""Common base of archives of named arrays: one recording per file, or one per row of the array `data`.
 
-Of many recordings in a file, every other array with as many entries as `data` is a field.
+In a file of many recordings, every other array with as many entries as `data` is a field.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class ArraysSource(Source):
 
     path: PathPattern
     data: str
-    """name of the array that holds the recordings"""
+    """name of the array with the recordings"""
     many: bool
     """whether its first axis counts recordings"""
 
     @abstractmethod
     def open(self, file: Path) -> Arrays:
-        """The arrays of a file; may raise anything."""
+        """The arrays of a file; any exception means that it cannot be read."""
 
     def find(self, files: Files, decoder: Decoder) -> Iterator[Entry]:
         for found in files.matching(compile_pattern(self.path)):
@@ -75,5 +75,5 @@ class ArraysSource(Source):
 
 
 def _text(value: Any) -> str:
-    """A number or a word as it is written in a recipe: MATLAB keeps whole numbers as 3.0."""
+    """A number or word as recipes have it: MATLAB stores whole numbers as 3.0."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()

@@ -1,9 +1,9 @@
 """`reader: bag`: a topic of ROS 2 bags (MCAP or SQLite, any distribution), cut into recordings by time.
 
-A bag shows one class (its path says which), or a table beside it says what is shown when: a CSV file with
+A bag is of one class, which its path names, or a table beside it lists what it shows when: a CSV file with
 the columns `start`, `end` (seconds from the bag's first message) and `label`, or other fields for the rules.
-Messages are decoded by the sensor adaptor of the modality, as on the robot. Topics of one bag that are cut
-alike share the moments of their pieces: `pair: "{bag} {start}"`.
+Messages are decoded by the modality's preprocessing, as on the robot. Topics of one bag that are cut alike
+give true pairs: `pair: "{bag} {start}"`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _NS = 1_000_000_000
 
 
 class BagSource(Source):
-    """The fields are those of the path and of the table, and {bag}, {start}."""
+    """The fields are those of the path and of the table, {bag} and {start}."""
 
     reader: Literal["bag"]
     path: PathPattern
     """of the bags: .mcap or .db3 files, or the metadata.yaml of a bag's folder"""
     topic: str
     segments: str | None = None
-    """table of what is shown when, beside the bag, with fields of the path in braces"""
+    """table beside the bag that lists what it shows when; fields of the path in braces"""
     every_s: Annotated[float, Field(gt=0)] | None = None
-    """length of a recording; by default a segment, or the bag, is one"""
+    """length of a recording; by default a whole segment, or the whole bag"""
 
     def find(self, files: Files, decoder: Decoder) -> Iterator[Entry]:
         for found in files.matching(compile_pattern(self.path)):
@@ -65,12 +65,10 @@ class BagSource(Source):
                 _Segment(float(line["start"]), float(line["end"]), {**found.fields, **line}) for line in lines
             ]
         except (KeyError, ValueError) as error:
-            raise BadRecording(
-                f"the table {file} needs seconds in its columns start and end: {error}"
-            ) from error
+            raise BadRecording(f"the table {file} needs columns start and end in seconds: {error}") from error
 
     def _pieces(self, segment: _Segment, stamps: _Stamps) -> list[tuple[int, int]]:
-        """Start and end of the recordings of a segment, ns; the last may be a tenth shorter."""
+        """Start and end of the recordings of a segment in ns; the last may be a tenth shorter."""
         start = stamps.begin + round(segment.start_s * _NS)
         end = stamps.end if segment.end_s is None else stamps.begin + round(segment.end_s * _NS)
         if self.every_s is None:
@@ -88,7 +86,7 @@ class _Segment:
 
 @dataclass(frozen=True, eq=False)
 class _Stamps:
-    """When a bag begins and ends (exclusive), and when a topic's messages were received; ns."""
+    """Begin and (exclusive) end of a bag, and when a topic's messages were received; ns."""
 
     begin: int
     end: int
@@ -105,7 +103,7 @@ def _stamps_of(bag: Path, topic: str) -> _Stamps:
 def _read(bag: Path, topic: str, start: int, end: int, decoder: Decoder) -> Any:
     try:
         messages = [message() for stamp, message in _messages(bag, topic, start, end)]
-        return decoder.adaptor.join(messages)
+        return decoder.preprocessor.join(messages)
     except OmniBindError as error:
         raise BadRecording(f"{bag}, topic {topic}, from {start}: {error}") from error
 
@@ -113,7 +111,7 @@ def _read(bag: Path, topic: str, start: int, end: int, decoder: Decoder) -> Any:
 def _messages(
     bag: Path, topic: str, start: int | None = None, end: int | None = None
 ) -> Iterator[tuple[int, Any]]:
-    """(stamp of receipt, what decodes it) of every message, in order."""
+    """Time of receipt in ns, and a function that decodes it, of every message in order."""
     try:
         with _opened(bag) as reader:
             topics = sorted({connection.topic for connection in reader.connections})

@@ -1,4 +1,4 @@
-"""`reader: folders`: a folder per class, one file a recording, as deep inside as it likes."""
+"""`reader: folders`: a folder per class, one file per recording, at any depth inside."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from omnibind_ros.host.data.source import Entry, Source
 
 
 class FolderSource(Source):
-    """Files below `path/<class>/`; the folder's name is the field {label}, the file's own is {file}."""
+    """Files below `path/<class>/`; the field {label} is the name of the folder, {file} that of the file."""
 
     reader: Literal["folders"]
     path: str
-    """the folder of folders, `.` = the root itself"""
+    """the folder that has the folders of classes; `.` is the root itself"""
     files: str | None = None
-    """which files, e.g. `*.jpg`; by default all of a format that the modality knows"""
+    """which files, e.g. `*.jpg`; by default all formats of the modality"""
 
     def find(self, files: Files, decoder: Decoder) -> Iterator[Entry]:
         folder = self.path.strip("/")

@@ -1,4 +1,4 @@
-"""`reader: idx`: pictures and their labels in two IDX files (LeCun et al., MNIST), gzipped or not."""
+"""`reader: idx`: images and their labels in two IDX files (LeCun et al., MNIST), gzipped or not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DTYPES = {8: "u1", 9: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 class IdxSource(Source):
-    """The label's number is the field {label}."""
+    """The field {label} is the number in the file of labels."""
 
     reader: Literal["idx"]
     path: PathPattern
@@ -43,10 +43,10 @@ class IdxSource(Source):
 
 @lru_cache(maxsize=8)
 def read_idx(file: Path) -> NDArray[Any]:
-    """An IDX file as an array, big endian where the format is.
+    """The array of an IDX file; multi-byte types are big-endian as in the file.
 
     Raises:
-        BadRecording: it is none.
+        BadRecording: it is not an IDX file, or damaged.
     """
     try:
         data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()

@@ -10,7 +10,7 @@ from omnibind_ros.host.data.readers.arrays import Arrays, ArraysSource
 
 
 class MatSource(ArraysSource):
-    """One recording a file, unless told otherwise."""
+    """One recording per file by default."""
 
     reader: Literal["mat"]
     many: bool = False

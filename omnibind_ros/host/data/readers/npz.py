@@ -1,4 +1,4 @@
-"""`reader: npz`: numpy archives."""
+"""`reader: npz`: NumPy archives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omnibind_ros.host.data.readers.arrays import Arrays, ArraysSource
 
 
 class NpzSource(ArraysSource):
-    """Many recordings a file, unless told otherwise. Pickled objects are refused."""
+    """Many recordings per file by default. Pickled objects are refused."""
 
     reader: Literal["npz"]
     many: bool = True

@@ -1,4 +1,4 @@
-"""`reader: pattern`: one file a recording; label, group and whatever else are parts of its path."""
+"""`reader: pattern`: one file per recording; label, group and other fields are parts of its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reader: table`: a CSV or Parquet file with a line a recording; its columns are fields."""
+"""`reader: table`: a CSV or Parquet file with a line per recording; its columns are fields."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from omnibind_ros.host.data.source import Entry, PathPattern, Source
 
 
 class TableSource(Source):
-    """Recordings in the order of their paths, whatever the order of the lines."""
+    """Recordings in the order of their paths, not of the lines."""
 
     reader: Literal["table"]
     path: PathPattern
-    """of the table: .csv, .tsv or .parquet; the holes of its pattern are fields too"""
+    """of the table: .csv, .tsv or .parquet; its placeholders are fields as well"""
     file: str = "{file}"
-    """where a recording lies, from the table's folder, with columns in braces"""
+    """path of a recording relative to the table, with columns in braces"""
 
     def find(self, files: Files, decoder: Decoder) -> Iterator[Entry]:
         for table in files.matching(compile_pattern(self.path)):
@@ -39,16 +39,16 @@ def _path(line: tuple[str, dict[str, str]]) -> str:
 
 def _read(decoder: Decoder, file: Path, table: Path) -> object:
     if not file.is_file():
-        raise BadRecording(f"{file} is not there, but {table} lists it")
+        raise BadRecording(f"{file} does not exist, but {table} lists it")
     return decoder.read(file)
 
 
 def read_table(file: Path) -> list[dict[str, str]]:
-    """The lines of a table with a header, values as text.
+    """The lines of a table with a header; values are text.
 
     Raises:
         BadRecording: it cannot be read, or a line has more or fewer values than the header.
-        ConfigError: reading Parquet needs a module that is not installed.
+        ConfigError: the module that reads Parquet is not installed.
     """
     try:
         if file.suffix == ".parquet":
@@ -60,7 +60,7 @@ def read_table(file: Path) -> list[dict[str, str]]:
         raise BadRecording(f"cannot read the table {file}: {error}") from error
     for number, line in enumerate(lines):
         if "" in line or None in line.values():
-            raise BadRecording(f"the table {file}: recording {number + 1} has not as many values as columns")
+            raise BadRecording(f"the table {file}: recording {number + 1} lacks values or has too many")
     return lines
 
 

@@ -21,8 +21,8 @@ from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.robot import FusionConfig
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.evaluation.calibration_fit import expected_calibration_error
-from omnibind_ros.host.evaluation.evaluation import embedder, recordings_by_modality
+from omnibind_ros.host.evaluation.bundle_evaluation import embedder, recordings_by_modality
+from omnibind_ros.host.evaluation.confidence import expected_calibration_error
 from omnibind_ros.host.evaluation.timelines.methods import NOTHING, Method, make_methods
 from omnibind_ros.host.evaluation.timelines.shelf import Shelf, fill_shelf
 from omnibind_ros.host.evaluation.timelines.simulation import (

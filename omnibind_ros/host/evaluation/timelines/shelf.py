@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.data.corrupt import CORRUPTIONS
 from omnibind_ros.host.data.recording import Recording
-from omnibind_ros.host.data.scene import SIMULATORS, Scene
+from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.host.evaluation.pools import Embed, Pool, make_pool, pick
+from omnibind_ros.modalities.definition import load
 from omnibind_ros.modalities.event.events import Events
 from omnibind_ros.modalities.preprocessor import Preprocessor
-from omnibind_ros.play.player import PAUSE_S, PERIOD_S
+from omnibind_ros.modalities.registry import definition, having
 from omnibind_ros.types import Modality
 
 _MOST = 250
@@ -55,15 +55,17 @@ class Timing:
     rest_s: float = 0.0
 
     @classmethod
-    def of(cls, modality: Modality, adaptor: Preprocessor) -> Timing:
-        """The timing of a sensor with this preprocessing."""
-        if not adaptor.stream:
-            return cls("single", period_s=PERIOD_S.get(modality, _OTHER_PERIOD_S))
-        window_s, hop_s = float(adaptor.format.window_s), float(adaptor.format.hop_s)
-        if not hasattr(adaptor.format, "pause_s"):
+    def of(cls, preprocessor: Preprocessor, raw: Any, length_s: float) -> Timing:
+        """The timing of a sensor with this preprocessing, whose driver plays samples such as `raw`."""
+        every_s = _period_s(preprocessor, raw)
+        if not preprocessor.stream:
+            return cls("single", period_s=every_s or _OTHER_PERIOD_S)
+        window_s, hop_s = float(preprocessor.format.window_s), float(preprocessor.format.hop_s)
+        if not hasattr(preprocessor.format, "pause_s"):
             return cls("windows", window_s=window_s, hop_s=hop_s)
-        rest_s = max(PAUSE_S.get(modality, _OTHER_PAUSE_S), float(adaptor.format.pause_s))
-        return cls("segments", 0.0, window_s, hop_s, float(adaptor.format.pause_s), rest_s)
+        pause_s = float(preprocessor.format.pause_s)
+        rest_s = max(every_s - length_s if every_s else _OTHER_PAUSE_S, pause_s)
+        return cls("segments", 0.0, window_s, hop_s, pause_s, rest_s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ class Shelf:
 def fill_shelf(
     modality: Modality,
     recordings: Sequence[Recording],
-    adaptor: Preprocessor,
+    preprocessor: Preprocessor,
     embed: Embed,
     labels: Sequence[str],
     seed: int,
@@ -109,16 +111,18 @@ def fill_shelf(
     )
     if not own:
         raise ConfigError(f"timelines need recordings of {modality!r}: this split has none; choose another")
-    clean = make_pool(embed, adaptor, own, labels, versions=0, seed=seed)
-    kinds = len(CORRUPTIONS.get(adaptor.modality, ()))
+    clean = make_pool(embed, preprocessor, own, labels, versions=0, seed=seed)
+    corruptions = definition(preprocessor.modality).corruptions
+    kinds = len(corruptions.load()) if corruptions else 0
     corrupted = None
     if kinds:
         some = pick(own, _MOST_CORRUPTED, seed)
-        corrupted = make_pool(embed, adaptor, some, labels, versions=kinds * _STRENGTHS, seed=seed)
-    lengths = np.array([_length_s(adaptor, r.load()) for r in own])
+        corrupted = make_pool(embed, preprocessor, some, labels, versions=kinds * _STRENGTHS, seed=seed)
+    lengths = np.array([_length_s(preprocessor, r.load()) for r in own])
     live = clean.quality[:, 0] > 0
     rows = tuple(np.flatnonzero(live & (clean.labels == k)) for k in range(len(labels)))
-    return Shelf(Timing.of(modality, adaptor), clean, corrupted, lengths, rows)
+    timing = Timing.of(preprocessor, own[0].load(), float(lengths[0]))
+    return Shelf(timing, clean, corrupted, lengths, rows)
 
 
 def moments_of(shelves: Mapping[Modality, Shelf], label: int) -> NDArray[np.str_]:
@@ -130,17 +134,28 @@ def moments_of(shelves: Mapping[Modality, Shelf], label: int) -> NDArray[np.str_
     return np.array(sorted(common or ()), np.str_)
 
 
-def _length_s(adaptor: Preprocessor, raw: Any) -> float:
-    if not adaptor.stream:
+def _period_s(preprocessor: Preprocessor, raw: Any) -> float:
+    """Seconds from one sample to the next as the modality's driver plays them; 0 if it cannot be played."""
+    frames = load(definition(preprocessor.modality).frames)
+    if frames is None:
         return 0.0
-    longest = float(adaptor.format.window_s)
+    one, two = (
+        sum(frame.duration_s for frame in frames([raw] * count, np.random.default_rng(0))) for count in (1, 2)
+    )
+    return float(two - one)
+
+
+def _length_s(preprocessor: Preprocessor, raw: Any) -> float:
+    if not preprocessor.stream:
+        return 0.0
+    longest = float(preprocessor.format.window_s)
     if isinstance(raw, Events):
         return min(longest, float(raw.t[-1] - raw.t[0]) / 1e9) if len(raw) else 0.0
-    return min(longest, len(raw) / float(adaptor.format.rate))
+    return min(longest, len(raw) / float(preprocessor.format.rate))
 
 
 def _simulated(modality: Modality, labels: Sequence[str], seed: int) -> list[Recording]:
-    if modality not in SIMULATORS or not set(labels) <= set(_DIGITS):
+    if modality not in having("simulate") or not set(labels) <= set(_DIGITS):
         return []
     made = []
     for label in labels:

@@ -1,6 +1,6 @@
-"""A teacher's answers, kept on disk by the hash of teacher and question.
+"""Cache of a teacher's embeddings on disk, by a hash of the teacher and its input.
 
-One SQLite file: a write is whole or not there, and several processes may use it at once.
+It is one SQLite file: writes are atomic, and several processes may use it at once.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import TypeVar
 import numpy as np
 
 from omnibind_ros.errors import ConfigError
-from omnibind_ros.host.models.teachers.teacher import Picture, Teacher, Vectors
+from omnibind_ros.host.models.teachers.teacher import Teacher, Vectors
+from omnibind_ros.modalities.definition import Picture
 
-Question = TypeVar("Question")
+Input = TypeVar("Input")
 
-_WAIT_S = 60.0
-_AT_ONCE = 256
+_WAIT_S = 60.0  # for another process that is writing
+_BATCH = 256
 
 
 class CachedTeacher:
-    """A teacher that is asked everything once.
+    """A teacher whose embeddings are computed once.
 
     Args:
-        teacher: who is asked.
-        file: where the answers are kept; made if it is not there.
+        file: of the cache; created if it does not exist.
     """
 
     def __init__(self, teacher: Teacher, file: Path) -> None:
@@ -36,14 +36,14 @@ class CachedTeacher:
         self.id = teacher.id
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """As the teacher does."""
+        """As the teacher embeds them."""
         keys = [self._key(b"text", text.encode()) for text in texts]
-        return self._answer(keys, texts, self._teacher.encode_texts)
+        return self._embed(keys, texts, self._teacher.encode_texts)
 
     def encode_images(self, images: Sequence[Picture]) -> Vectors:
-        """As the teacher does."""
+        """As the teacher embeds them."""
         keys = [self._key(b"image", str(i.shape).encode(), np.ascontiguousarray(i).data) for i in images]
-        return self._answer(keys, images, self._teacher.encode_images)
+        return self._embed(keys, images, self._teacher.encode_images)
 
     def _key(self, *parts: bytes | memoryview) -> bytes:
         digest = hashlib.sha256(self.id.encode())
@@ -52,20 +52,20 @@ class CachedTeacher:
             digest.update(part)
         return digest.digest()
 
-    def _answer(
-        self, keys: list[bytes], questions: Sequence[Question], ask: Callable[[Sequence[Question]], Vectors]
+    def _embed(
+        self, keys: list[bytes], inputs: Sequence[Input], encode: Callable[[Sequence[Input]], Vectors]
     ) -> Vectors:
         if not keys:
-            return ask(questions)
+            return encode(inputs)
         try:
             with closing(sqlite3.connect(self._file, timeout=_WAIT_S)) as cache:
                 known = self._known(cache, keys)
                 first_of = {key: n for n, key in enumerate(keys) if key not in known}
                 missing = list(first_of)
-                for start in range(0, len(missing), _AT_ONCE):
-                    part = missing[start : start + _AT_ONCE]
-                    answers = ask([questions[first_of[key]] for key in part])
-                    known.update(zip(part, answers, strict=True))
+                for start in range(0, len(missing), _BATCH):
+                    part = missing[start : start + _BATCH]
+                    vectors = encode([inputs[first_of[key]] for key in part])
+                    known.update(zip(part, vectors, strict=True))
                     with cache:
                         cache.executemany(
                             "INSERT OR IGNORE INTO answers VALUES (?, ?)",
@@ -73,7 +73,7 @@ class CachedTeacher:
                         )
         except sqlite3.DatabaseError as error:
             raise ConfigError(
-                f"{self._file}: the teacher's cache: {error}; delete it if it is damaged"
+                f"cannot use the teacher's cache {self._file}: {error}; delete it if it is damaged"
             ) from error
         return np.stack([known[key] for key in keys])
 

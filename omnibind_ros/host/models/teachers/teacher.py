@@ -1,4 +1,4 @@
-"""What a teacher is: texts and pictures in, unit vectors of one space out."""
+"""The interface of teachers: texts and pictures in, unit vectors of one space out."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibind_ros.modalities.definition import Picture
+
 Vectors = NDArray[np.float32]
-Picture = NDArray[np.uint8]
 
 
 class TextTeacher(Protocol):
-    """Text -> embedding.
+    """Embeds texts.
 
     Attributes:
-        id: changes whenever the answers would.
+        id: identifies the embeddings; another id means other embeddings.
     """
 
     @property
     def id(self) -> str: ...
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Unit-norm float32 [len(texts), D]."""
+        """Embeddings of texts, float32 [len(texts), D] of unit norm."""
         ...
 
 
 class Teacher(TextTeacher, Protocol):
-    """Text or picture -> embedding."""
+    """Embeds texts and pictures."""
 
     def encode_images(self, images: Sequence[Picture]) -> Vectors:
-        """Unit-norm float32 [n, D] of pictures uint8 [H,W,3] RGB, which may differ in size."""
+        """Embeddings of pictures, which may differ in size, float32 [len(images), D] of unit norm."""
         ...

@@ -11,11 +11,12 @@ from recipes import read
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from omnibind_ros.errors import BadRecording, ConfigError
+from omnibind_ros.messages.cdr import message_class
+from omnibind_ros.messages.stamps import make_header
 from omnibind_ros.messages.type_store import type_store
-from omnibind_ros.messages.types import MessageTypes
-from omnibind_ros.modalities import raw
+from omnibind_ros.modalities.audio.messages import audio_message
+from omnibind_ros.modalities.point_cloud.messages import cloud_message
 
-TYPES = MessageTypes(lambda name: type_store().types[name], to_bytes=lambda data: data)
 BEGIN = 1_700_000_000_000_000_000
 STEP = 20_000_000
 IMU, CLOUD, AUDIO = (
@@ -26,10 +27,10 @@ IMU, CLOUD, AUDIO = (
 
 
 def imu(stamp: int, value: float) -> Any:
-    vector = TYPES["geometry_msgs/msg/Vector3"]
-    return TYPES[IMU](
-        header=raw.make_header(TYPES, stamp, "imu"),
-        orientation=TYPES["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0),
+    vector = message_class("geometry_msgs/msg/Vector3")
+    return message_class(IMU)(
+        header=make_header(stamp, "imu"),
+        orientation=message_class("geometry_msgs/msg/Quaternion")(x=0.0, y=0.0, z=0.0, w=1.0),
         orientation_covariance=np.zeros(9),
         angular_velocity=vector(x=value, y=0.0, z=0.0),
         angular_velocity_covariance=np.zeros(9),
@@ -48,10 +49,10 @@ def write_bag(folder: Path, plugin: StoragePlugin = StoragePlugin.MCAP) -> None:
         for index in range(200):
             stamp = BEGIN + index * STEP
             sound = np.full(160, 0.5, np.float32)
-            messages = {"/imu": imu(stamp, float(index // 50)), "/mic": raw.audio_chunk(TYPES, sound, stamp)}
+            messages = {"/imu": imu(stamp, float(index // 50)), "/mic": audio_message(sound, stamp)}
             if index % 50 == 0:
-                points = np.full((9, 3), index // 50, np.float32)
-                messages["/cloud"] = raw.point_cloud(TYPES, points, stamp)
+                points = np.full((9, 3), index // 50 + 1, np.float32)
+                messages["/cloud"] = cloud_message(points, stamp)
             for topic, message in messages.items():
                 data = type_store().serialize_cdr(message, topics[topic].msgtype)
                 writer.write(topics[topic], stamp, data)
@@ -89,7 +90,7 @@ def test_a_table_says_what_is_shown_when(folder):
     found = read(folder, source, **SERIES)
     assert [(r.label, len(r.load())) for r in found] == [("no", 75), ("yes", 50)]
     (folder / "data/yes_1/1.csv").write_text("start,label\n0,no\n")
-    with pytest.raises(BadRecording, match=r"1\.csv needs seconds in its columns start and end"):
+    with pytest.raises(BadRecording, match=r"1\.csv needs columns start and end in seconds"):
         read(folder, source, **SERIES)
 
 
@@ -98,7 +99,7 @@ def test_topics_cut_alike_are_pairs_and_pieces_without_messages_are_left_out(fol
     cloud = {**MOTION, **cut, "modality": "point_cloud", "topic": "/cloud"}
     found = read(folder, {**MOTION, **cut}, cloud, **SERIES)
     clouds = [r for r in found if r.modality == "point_cloud"]
-    assert [float(r.load()[0, 0]) for r in clouds] == [0, 1, 2, 3]
+    assert [float(r.load()[0, 0]) for r in clouds] == [1, 2, 3, 4]
     assert {r.pair for r in clouds} < {r.pair for r in found if r.modality == "motion"}
 
 

@@ -55,7 +55,7 @@ def test_files_may_be_chosen_by_name(folder):
 
 def test_a_folder_that_is_no_class_is_refused(folder):
     (folder / "data/clouds/no").rename(folder / "data/clouds/nope")
-    with pytest.raises(ConfigError, match=r"clouds/nope/c\.csv is of class 'nope'.*did you mean 'no'"):
+    with pytest.raises(ConfigError, match=r"class 'nope' of clouds/nope/c\.csv .*did you mean 'no'"):
         read(folder, {**CLOUD, "path": "clouds"})
 
 

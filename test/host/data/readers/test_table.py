@@ -42,7 +42,7 @@ def test_files_may_be_named_by_several_columns(folder):
 def test_a_listed_file_that_is_not_there_is_told_when_it_is_read(folder):
     (folder / "data/said/a.txt").unlink()
     recording = read(folder, {**TABLE, "others": "drop"})[0]
-    with pytest.raises(BadRecording, match=r"a\.txt is not there, but .*list\.csv lists it"):
+    with pytest.raises(BadRecording, match=r"a\.txt does not exist, but .*list\.csv lists it"):
         recording.load()
 
 
