@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibind_ros.bundle.temperature_scaling import MAX_EVIDENCE
 from omnibind_ros.errors import BundleError
 from omnibind_ros.types import Embedding, Modality
 
 RunModel = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 """Runs a model once: named input arrays -> named output arrays, as `Engine.run` does."""
-
-MAX_EVIDENCE = 10.0
-"""An encoder's norm is near exp(2.5); beyond exp(10) it is wrong, and must not overflow the model."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,17 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
 
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling, sample_probabilities
 from omnibind_ros.config.robot import Freshness, FusionConfig
 from omnibind_ros.errors import BackendError, BundleError, SpaceMismatch
-from omnibind_ros.fusion.adaptive_fusion import MAX_EVIDENCE, AdaptiveFusion
+from omnibind_ros.fusion.adaptive_fusion import AdaptiveFusion
 from omnibind_ros.fusion.health import SETTLED
 from omnibind_ros.fusion.live_set import LiveSet
 from omnibind_ros.fusion.ranking import rank
@@ -200,10 +199,7 @@ class FusionCore:
 
     def probabilities(self, embedding: Embedding) -> NDArray[np.float32]:
         """What one embedding shows: softmax(exp(evidence) cosines), float32 [K]."""
-        scale = exp(min(max(embedding.evidence, -MAX_EVIDENCE), MAX_EVIDENCE))
-        logits = np.float32(scale) * self.labels.similarity(embedding.vector)
-        powers = np.exp(logits - logits.max())
-        return np.asarray(powers / powers.sum(), np.float32)
+        return sample_probabilities(self.labels.similarity(embedding.vector), embedding.evidence)
 
     def _judge(self, now: int) -> None:
         """Tell the live set which sensors are faulty."""

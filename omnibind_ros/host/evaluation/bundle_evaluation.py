@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling, sample_probabilities
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.evaluation import comparison, comparison_tables
@@ -219,7 +219,7 @@ class _Alone:
                 str(source): _score(correct[known & (of == source)]) for source in dict.fromkeys(of[known])
             }
             if not known.all():
-                best = scaling.probabilities(cosines, 1).max(axis=1)
+                best = sample_probabilities(cosines, pool.evidence[:, 0]).max(axis=1)
                 unknown = ~live | (best < scaling.unknown_threshold)
                 self.negatives[modality] = _score(unknown[~known])
             self.confusion[modality] = _count(
