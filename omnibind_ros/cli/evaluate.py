@@ -166,22 +166,14 @@ def _faults(found: dict[str, Any]) -> Table:
     alarms, hours = found["false_alarms_per_sensor_hour"], found["healthy_sensor_hours"]
     title = "a sensor fails: % of the time not right, from 20 s after it first contradicted the scene"
     caption = f"false alarms: {alarms:g} per sensor-hour, in {hours:.1f} h of healthy sensors"
-    table = Table("sensors", "fault", "noticed after", "memory", "without it", title=title, caption=caption)
-    others = next((list(f["methods"])[1:] for kinds in found["faults"].values() for f in kinds.values()), [])
-    for other in others:
-        table.add_column(other)
+    columns = ("sensors", "fault", "noticed", "memory", "unknown", "without it", "snapshot")
+    table = Table(*columns, title=title, caption=caption)
     for name, kinds in found["faults"].items():
         for kind, fault in kinds.items():
-            rows = fault["methods"]
-            memory = rows["memory"]
-            table.add_row(
-                name,
-                f"{kind}: {', '.join(fault['faulty'])}",
-                _seconds(memory["noticed_s"]),
-                f"{_percent(memory['not_right'])} ({_percent(memory['unknown'])} unknown)",
-                _percent(memory["without"]),
-                *(_percent(rows[other]["not_right"]) for other in others),
-            )
+            memory, snapshot = fault["methods"]["memory"], fault["methods"]["snapshot"]
+            shares = [memory["not_right"], memory["unknown"], memory["without"], snapshot["not_right"]]
+            what = f"{', '.join(fault['faulty'])} {kind}"
+            table.add_row(name, what, _seconds(memory["noticed_s"]), *map(_percent, shares))
             name = ""
         table.add_section()
     return table

@@ -7,7 +7,7 @@ faulty sensor; a dispute of two against two and a swapped sensor of two should b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
@@ -20,20 +20,24 @@ from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
 from omnibind_ros.config.robot import FusionConfig
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
+from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.evaluation.bundle_evaluation import embedder, recordings_by_modality
 from omnibind_ros.host.evaluation.confidence import expected_calibration_error
 from omnibind_ros.host.evaluation.timelines.methods import NOTHING, Method, make_methods
-from omnibind_ros.host.evaluation.timelines.shelf import Shelf, fill_shelf
+from omnibind_ros.host.evaluation.timelines.shelf import Shelf, fill_shelf, samples_of
 from omnibind_ros.host.evaluation.timelines.simulation import (
     FAULTS,
+    FEW_CLASSES,
     START,
     Fault,
     Scene,
     Timeline,
+    common_classes,
     draw_scenes,
     simulate,
 )
+from omnibind_ros.names import nearest
 from omnibind_ros.types import Modality
 
 _STEP_S = 0.05
@@ -78,8 +82,8 @@ def evaluate_timelines(
     """Run the benchmark.
 
     Args:
-        sets: modalities whose sensors take part, one list a robot; by default all single ones and up to three
-            drawn sets of each size.
+        sets: modalities whose sensors take part, one list a robot; by default all single ones that have
+            recordings or a simulation, and up to three drawn sets of each size.
 
     Returns:
         Plain data. `healthy`: by set and method, `reaction_s` (median and p90 of the time to the first right
@@ -89,9 +93,9 @@ def evaluate_timelines(
         of healthy sensors, in changing and in still scenes.
 
     Raises:
-        ConfigError: a modality without recordings.
+        ConfigError: a modality of `sets` without an encoder or without recordings.
     """
-    shelves = _shelves(bundle, recordings, seed)
+    shelves = _shelves(bundle, recordings, {m for sensors in sets for m in sensors}, seed)
     chosen = [tuple(s) for s in sets] or _draw_sets(tuple(shelves), seed)
     bench = _Bench(bundle, config or FusionConfig(), shelves, seed)
     healthy: dict[str, Any] = {}
@@ -144,7 +148,7 @@ class _Bench:
         table = {}
         for kind in FAULTS:
             dispute = kind == "two against two"
-            if dispute and len(sensors) != _FOR_DISPUTE:
+            if dispute and (len(sensors) != _FOR_DISPUTE or len(common_classes(own)) < FEW_CLASSES):
                 continue
             faulty = tuple(sensors[:2]) if dispute else (sensors[number % len(sensors)],)
             rest = {m: shelf for m, shelf in own.items() if m not in faulty}
@@ -169,18 +173,28 @@ class _Bench:
         return np.random.default_rng([self._seed, number])
 
 
-def _shelves(bundle: Bundle, recordings: Iterable[Recording], seed: int) -> dict[Modality, Shelf]:
+def _shelves(
+    bundle: Bundle, recordings: Iterable[Recording], wanted: Collection[Modality], seed: int
+) -> dict[Modality, Shelf]:
+    """Of the modalities that are wanted; if none is, of all that have samples."""
     labels, order = LabelBank.load(bundle.labels_path).names, bundle.manifest.fusion.modalities
     found = recordings_by_modality(recordings, order)
     shelves = {}
-    for modality in order:
+    for modality in wanted or order:
         if modality not in bundle.manifest.encoders:
-            continue
+            if not wanted:
+                continue
+            raise ConfigError(
+                f"timelines: bundle {bundle.name!r} has no encoder for {modality!r}"
+                f"{nearest(modality, bundle.manifest.encoders)}"
+            )
         encoder = SensorEncoder.open(bundle, modality, modality)
-        shelves[modality] = fill_shelf(
-            modality, found.get(modality, []), encoder.adaptor, embedder(encoder), labels, seed
-        )
+        samples = samples_of(modality, found.get(modality, []), labels, seed)
+        if samples:
+            shelves[modality] = fill_shelf(samples, encoder.adaptor, embedder(encoder), labels, seed)
         encoder.close()
+        if wanted and not samples:
+            raise ConfigError(f"timelines: there are no recordings of {modality!r} in this split")
     return shelves
 
 

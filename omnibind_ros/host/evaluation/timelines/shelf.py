@@ -17,7 +17,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibind_ros.errors import ConfigError
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.data.scene import Scene
 from omnibind_ros.host.evaluation.pools import Embed, Pool, make_pool, pick
@@ -93,24 +92,18 @@ class Shelf:
         return int(rng.choice(rows)) if len(rows) else None
 
 
-def fill_shelf(
-    modality: Modality,
-    recordings: Sequence[Recording],
-    preprocessor: Preprocessor,
-    embed: Embed,
-    labels: Sequence[str],
-    seed: int,
-) -> Shelf:
-    """Embed some recordings of the modality; simulated ones of the digits if there are none.
+def samples_of(
+    modality: Modality, recordings: Sequence[Recording], labels: Sequence[str], seed: int
+) -> list[Recording]:
+    """Some recordings of the classes; simulated ones of the digits if there are none."""
+    own = pick([r for r in recordings if r.label is not None], _MOST, seed)
+    return own or _simulated(modality, labels, seed)
 
-    Raises:
-        ConfigError: there is nothing to embed.
-    """
-    own = pick([r for r in recordings if r.label is not None], _MOST, seed) or _simulated(
-        modality, labels, seed
-    )
-    if not own:
-        raise ConfigError(f"timelines need recordings of {modality!r}: this split has none; choose another")
+
+def fill_shelf(
+    own: Sequence[Recording], preprocessor: Preprocessor, embed: Embed, labels: Sequence[str], seed: int
+) -> Shelf:
+    """Embed recordings, at least one, as they are and some of them corrupted."""
     clean = make_pool(embed, preprocessor, own, labels, versions=0, seed=seed)
     corruptions = definition(preprocessor.modality).corruptions
     kinds = len(corruptions.load()) if corruptions else 0

@@ -22,6 +22,9 @@ START = 1_700_000_000_000_000_000
 
 FAULTS = ("stuck", "degrading", "delayed", "swapped", "dropping", "two against two")
 
+FEW_CLASSES = 4
+"""With fewer in common, sensors that know them all are judged on classes that others lack."""
+
 _SHORTEST_S, _LONGEST_S = 3.0, 15.0
 _JITTER = 0.05
 _STUCK_NOISE = 0.04
@@ -74,23 +77,27 @@ class Timeline:
 
 
 def draw_scenes(
-    shelves: Mapping[Modality, Shelf],
-    duration_s: float,
-    rng: np.random.Generator,
-    shortest_s: float = _SHORTEST_S,
+    shelves: Mapping[Modality, Shelf], duration_s: float, rng: np.random.Generator
 ) -> tuple[Scene, ...]:
-    """Scenes of 3 to 15 s, no two of one class in a row, of classes that some sensor has recordings of."""
-    classes = len(next(iter(shelves.values())).rows)
-    able = [k for k in range(classes) if any(len(shelf.rows[k]) for shelf in shelves.values())]
+    """Scenes of 3 to 15 s, no two of one class in a row; of classes that every sensor knows, if it can be."""
+    able = common_classes(shelves)
+    if len(able) < FEW_CLASSES:
+        classes = range(len(next(iter(shelves.values())).rows))
+        able = [k for k in classes if any(len(shelf.rows[k]) for shelf in shelves.values())]
     scenes: list[Scene] = []
     at = 0.0
     while at < duration_s:
-        others = [k for k in able if not scenes or k != scenes[-1].label]
-        label = int(rng.choice(others))
+        label = int(rng.choice([k for k in able if not scenes or k != scenes[-1].label]))
         moments = moments_of(shelves, label)
         scenes.append(Scene(at, label, str(rng.choice(moments)) if len(moments) else ""))
-        at += rng.uniform(shortest_s, _LONGEST_S)
+        at += rng.uniform(_SHORTEST_S, _LONGEST_S)
     return tuple(scenes)
+
+
+def common_classes(shelves: Mapping[Modality, Shelf]) -> list[int]:
+    """Classes of which every sensor has recordings."""
+    classes = range(len(next(iter(shelves.values())).rows))
+    return [k for k in classes if all(len(shelf.rows[k]) for shelf in shelves.values())]
 
 
 def simulate(
