@@ -163,9 +163,12 @@ def _reactions(found: dict[str, Any]) -> Table:
 
 
 def _faults(found: dict[str, Any]) -> Table:
-    alarms, hours = found["false_alarms_per_sensor_hour"], found["healthy_sensor_hours"]
     title = "a sensor fails: % of the time not right, from 20 s after it first contradicted the scene"
-    caption = f"false alarms: {alarms:g} per sensor-hour, in {hours:.1f} h of healthy sensors"
+    alarms = (
+        f"{row['per_hour']:.2f} ({when}; {row['count']} in {row['hours']:.1f} h)"
+        for when, row in found["false_alarms"].items()
+    )
+    caption = f"false alarms per hour of a healthy sensor: {', '.join(alarms)}"
     columns = ("sensors", "fault", "noticed", "memory", "unknown", "without it", "snapshot")
     table = Table(*columns, title=title, caption=caption)
     for name, kinds in found["faults"].items():

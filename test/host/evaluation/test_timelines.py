@@ -165,8 +165,10 @@ def test_the_benchmark_of_a_bundle_that_always_recognises_a_five(tmp_path: Path)
         assert row["wrong"] == pytest.approx(row["not_right"], abs=0.02)
         assert row["not_right"] > 0.5
     assert set(found["faults"]["image + audio"]) == set(FAULTS) - {"two against two"}
-    assert found["false_alarms_per_sensor_hour"] == 0
-    assert found["healthy_sensor_hours"] > 0.1
+    alarms = found["false_alarms"]
+    assert list(alarms) == ["nothing wrong", "beside a fault"]
+    assert alarms["nothing wrong"]["count"] == 0
+    assert alarms["nothing wrong"]["hours"] == pytest.approx(2 * 210 / 3600, abs=1e-3)
 
 
 def test_a_modality_without_an_encoder_is_named(tmp_path: Path) -> None:

@@ -89,8 +89,9 @@ def evaluate_timelines(
         Plain data. `healthy`: by set and method, `reaction_s` (median and p90 of the time to the first right
         answer after a change), shares of time `wrong`, `unknown`, `not_right`, and `ece`. `faults`: by set,
         fault and method, `not_right`, `wrong`, `unknown` once the contradiction has lasted 20 s, `without`
-        (not right without the faulty sensor) and `noticed_s` (null = never). `false_alarms_per_sensor_hour`
-        of healthy sensors, in changing and in still scenes.
+        (not right without the faulty sensor) and `noticed_s` (null = never). `false_alarms`, of healthy
+        sensors where nothing is wrong, scenes changing and still, and beside a fault: `count`, `hours`
+        of sensors, `per_hour`.
 
     Raises:
         ConfigError: a modality of `sets` without an encoder or without recordings.
@@ -108,9 +109,26 @@ def evaluate_timelines(
     return {
         "healthy": healthy,
         "faults": faults,
-        "false_alarms_per_sensor_hour": round(bench.false_alarms / max(bench.sensor_hours, 1e-9), 3),
-        "healthy_sensor_hours": round(bench.sensor_hours, 3),
+        "false_alarms": {
+            "nothing wrong": bench.healthy_alarms.table(),
+            "beside a fault": bench.other_alarms.table(),
+        },
     }
+
+
+class _Alarms:
+    """Healthy sensors that were reported as faulty."""
+
+    def __init__(self) -> None:
+        self._count, self._hours = 0, 0.0
+
+    def add(self, run: _Run, healthy: Sequence[Modality]) -> None:
+        self._count += sum(sensor in healthy for _, sensor in run.alarms)
+        self._hours += len(healthy) * run.timeline.duration_s / 3600
+
+    def table(self) -> dict[str, Any]:
+        per_hour = self._count / self._hours if self._hours else 0.0
+        return {"count": self._count, "hours": round(self._hours, 3), "per_hour": round(per_hour, 3)}
 
 
 class _Bench:
@@ -121,8 +139,7 @@ class _Bench:
         self._space = bundle.space
         self._shelves = shelves
         self._seed = seed
-        self.false_alarms = 0
-        self.sensor_hours = 0.0
+        self.healthy_alarms, self.other_alarms = _Alarms(), _Alarms()
 
     def healthy(self, sensors: Sequence[Modality], number: int) -> dict[str, Any]:
         """Nothing is wrong: a changing scene and a still one."""
@@ -137,8 +154,8 @@ class _Bench:
             if name == "memory":
                 at_rest = _run(still, make)
                 table[name]["still_not_right"] = _shares(at_rest, _WARM_UP_S)["not_right"]
-                self.false_alarms += len(run.alarms) + len(at_rest.alarms)
-                self.sensor_hours += len(sensors) * (_HEALTHY_S + _STILL_S) / 3600
+                self.healthy_alarms.add(run, sensors)
+                self.healthy_alarms.add(at_rest, sensors)
         return table
 
     def faults(self, sensors: Sequence[Modality], number: int) -> dict[str, Any]:
@@ -164,8 +181,7 @@ class _Bench:
                 }
                 if name == "memory":
                     rows[name]["noticed_s"] = _noticed(run)
-                    self.false_alarms += sum(sensor not in faulty for _, sensor in run.alarms)
-                    self.sensor_hours += len(rest) * _FAULTY_S / 3600
+                    self.other_alarms.add(run, list(rest))
             table[kind] = {"faulty": list(faulty), "methods": rows}
         return table
 
