@@ -74,8 +74,9 @@ setup(
     entry_points={
         "console_scripts": [
             "omnibind = omnibind_ros.cli.main:main",
-            "encoder_node = omnibind_ros.transport.ros.encoder_node:main",
-            "fusion_node = omnibind_ros.transport.ros.fusion_node:main",
+            "encoder_node = omnibind_ros.transport.ros.executables:encoder_node",
+            "fusion_node = omnibind_ros.transport.ros.executables:fusion_node",
+            "robot_node = omnibind_ros.transport.ros.executables:robot_node",
         ]
     },
     install_requires=[

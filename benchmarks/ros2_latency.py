@@ -30,6 +30,7 @@ from omnibind_ros.messages.cdr import serialise
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.messages.stamps import stamp_of
 from omnibind_ros.messages.topics import RECOGNITION, embedding_topic
+from omnibind_ros.process.child import run_main
 from omnibind_ros.transport.qos import EMBEDDING
 from omnibind_ros.transport.ros.qos import to_profile
 from omnibind_ros.transport.ros.session import ros_transport
@@ -90,7 +91,7 @@ class Bench:
 
     def measure(self, sensors: int) -> tuple[np.ndarray, np.ndarray]:
         """Median and p95 in ms: there and back; from publishing an embedding to receiving its recognition."""
-        fusion = [sys.executable, "-m", "omnibind_ros.transport.ros.fusion_node", "--ros-args"]
+        fusion = [*run_main("omnibind_ros.transport.ros.executables", "fusion_node"), "--ros-args"]
         fusion += ["-p", "max_rate_hz:=1000.0", "--log-level", "error"]
         with _process([sys.executable, "-c", RELAY]), _process(fusion), ros_transport("bench") as transport:
             node = transport.node

@@ -12,6 +12,7 @@ from typing import Any
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
+from launch.events.process import ProcessExited
 from launch_ros.substitutions import ExecutableInPackage
 
 from omnibind_ros.config.resources import PACKAGE
@@ -48,6 +49,13 @@ def _demo(context: LaunchContext) -> list[Any]:
             name="demo",
             cmd=[ExecutableInPackage("omnibind", PACKAGE), "demo", "--ros", "--plain", *words],
             output="screen",
-            on_exit=Shutdown(reason="the demo is over"),
+            on_exit=_end,
         )
     ]
+
+
+def _end(event: ProcessExited, context: LaunchContext) -> Shutdown:
+    """Raises so that `ros2 launch` returns 1, too, if the demo fails."""
+    if event.returncode:
+        raise RuntimeError(f"the demo ended with status {event.returncode}")
+    return Shutdown(reason="the demo is over")

@@ -19,6 +19,8 @@ from omnibind_ros.transport.ros.launching import (
     encoder_action,
     fusion_action,
     given,
+    robot_action,
+    warn_of_discovery,
 )
 
 STAGGER_S = 0.25
@@ -46,6 +48,12 @@ ARGUMENTS = (
         choices=["", "auto", "onnxruntime", "tensorrt"],
         description="Inference backend; auto is the fastest one available. Empty: as in the robot file.",
     ),
+    DeclareLaunchArgument(
+        "one_process",
+        default_value="false",
+        choices=["true", "false"],
+        description="Run fusion and all encoders in one process: less memory, but a crash ends all of them.",
+    ),
     *COMMON_ARGUMENTS,
 )
 
@@ -56,6 +64,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _robot(context: LaunchContext) -> list[Any]:
+    warn_of_discovery()
     robot = load_robot(find_config(given(context, "robot_file")))
     if bundle := given(context, "bundle"):
         robot = robot.model_copy(update={"bundle": bundle})
@@ -63,6 +72,9 @@ def _robot(context: LaunchContext) -> list[Any]:
         encoders = robot.encoders.model_copy(update={"backend": backend})
         robot = robot.model_copy(update={"encoders": encoders})
     namespace = given(context, "namespace") or robot.namespace
+    if given(context, "one_process") == "true":
+        settings = [EncoderSettings.of(robot, name) for name in robot.sensors]
+        return [robot_action(context, FusionSettings.of(robot), settings, namespace)]
     encoders = [
         encoder_action(
             context, EncoderSettings.of(robot, name), namespace, sensor.respawn, sensor.respawn_delay_s
@@ -71,4 +83,5 @@ def _robot(context: LaunchContext) -> list[Any]:
     ]
     fusion = fusion_action(context, FusionSettings.of(robot), namespace)
     # Each process takes about a second of CPU time to start; staggered, the first recognition comes sooner.
-    return [fusion, *(TimerAction(period=STAGGER_S * n, actions=[e]) for n, e in enumerate(encoders))]
+    staggered = [TimerAction(period=STAGGER_S * n, actions=[e]) for n, e in enumerate(encoders)]
+    return [fusion, *staggered]

@@ -12,7 +12,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
 from omnibind_ros.config.parameters import from_parameters
 from omnibind_ros.config.settings import EncoderSettings
-from omnibind_ros.transport.ros.launching import COMMON_ARGUMENTS, encoder_action, given
+from omnibind_ros.transport.ros.launching import COMMON_ARGUMENTS, encoder_action, given, warn_of_discovery
 
 SETTINGS = (
     DeclareLaunchArgument("sensor", description="Unique name of lower-case letters, digits and '_'."),
@@ -58,4 +58,5 @@ def generate_launch_description() -> LaunchDescription:
 
 def _sensor(context: LaunchContext) -> list[Any]:
     settings = from_parameters(EncoderSettings, {s.name: given(context, s.name) for s in SETTINGS})
+    warn_of_discovery()
     return [encoder_action(context, settings, given(context, "namespace"))]

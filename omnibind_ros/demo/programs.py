@@ -56,13 +56,7 @@ class RosPrograms:
     """ROS 2 nodes in a domain of their own, on this machine only."""
 
     def __init__(self) -> None:
-        environment = {"ROS_DOMAIN_ID": str(40 + os.getpid() % 60)}
-        if os.environ.get("ROS_DISTRO") == "humble":
-            environment["ROS_LOCALHOST_ONLY"] = "1"
-            environment.setdefault("CYCLONEDDS_URI", os.environ.get("CYCLONEDDS_URI") or _MANY_PARTICIPANTS)
-        else:
-            environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        self.environment: Mapping[str, str] = environment
+        self.environment: Mapping[str, str] = ros_on_this_machine(40 + os.getpid() % 60)
 
     def fusion(self, bundle: str) -> Sequence[str]:
         return _node("fusion_node", {"bundle": bundle})
@@ -75,7 +69,18 @@ class RosPrograms:
         return omnibind("play", "--ros", *play)
 
 
-# Without multicast, as on loopback, Cyclone DDS finds ten participants a machine unless told otherwise.
+def ros_on_this_machine(domain: int) -> dict[str, str]:
+    """Environment variables that keep ROS 2 processes in a domain, and off the network."""
+    environment = {"ROS_DOMAIN_ID": str(domain)}
+    if os.environ.get("ROS_DISTRO") == "humble":
+        environment["ROS_LOCALHOST_ONLY"] = "1"
+        environment["CYCLONEDDS_URI"] = os.environ.get("CYCLONEDDS_URI") or _MANY_PARTICIPANTS
+    else:
+        environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    return environment
+
+
+# Without multicast, as on loopback, Cyclone DDS of Humble finds ten participants a machine by default.
 _MANY_PARTICIPANTS = (
     "<CycloneDDS><Domain><Discovery><MaxAutoParticipantIndex>120</MaxAutoParticipantIndex>"
     "</Discovery></Domain></CycloneDDS>"
@@ -84,7 +89,8 @@ _MANY_PARTICIPANTS = (
 
 def _node(executable: str, parameters: Mapping[str, str]) -> Sequence[str]:
     given = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-    return run_main(f"omnibind_ros.transport.ros.{executable}", "--ros-args", *given, "--log-level", "warn")
+    module = "omnibind_ros.transport.ros.executables"
+    return run_main(module, executable, "--ros-args", *given, "--log-level", "warn")
 
 
 def _free_port() -> int:

@@ -179,14 +179,14 @@ def _serve(connection: socket.socket) -> None:
             request, descriptors, _, _ = socket.recv_fds(connection, _LONGEST_REQUEST, 1)
             if not request:
                 return
-            pid = os.fork()
+            server, pid = os.getpid(), os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 for unneeded in (reader, writer):
                     os.close(unneeded)
                 connection.close()
-                _become(json.loads(request), descriptors[0])
+                _become(server, json.loads(request), descriptors[0])
             os.close(descriptors[0])
             _reply(connection, started=pid)
 
@@ -206,11 +206,10 @@ def _reply(connection: socket.socket, **values: int) -> None:
     connection.sendall(json.dumps(values).encode() + b"\n")
 
 
-def _become(request: dict[str, Any], output: int) -> None:
+def _become(server: int, request: dict[str, Any], output: int) -> None:
     """Be the command, in the child, to its end."""
-    server = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:  # it ended before the call above
+    if os.getppid() != server:  # it has ended, and no signal will come
         os._exit(1)
     os.setsid()
     for descriptor in (1, 2):

@@ -20,10 +20,12 @@ _log = logging.getLogger(__name__)
 def end_quietly() -> None:
     """Until `stop_on_signals`: SIGTERM and SIGINT end the process at once, with status 0 and no traceback.
 
-    For a process that is starting: there is nothing to take from the graph yet.
+    For a process that is starting: there is nothing to take from the graph yet. A launcher may block both
+    until Python has started; a signal that was sent meanwhile arrives now.
     """
     for number in _STOP:
         signal.signal(number, lambda number, frame: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
 
 
 @contextmanager

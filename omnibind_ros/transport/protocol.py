@@ -1,7 +1,8 @@
 """What a process needs of a transport: publish, subscribe, watch who publishes, an alarm, and the time.
 
 Messages are CDR bytes on both sides, so a message costs nothing before somebody decodes it. A transport calls
-back one call at a time, on threads of its own: code that only reacts to callbacks needs no lock.
+back one call at a time, on threads of its own: code that only reacts to callbacks needs no lock. A callback
+may raise: the error is reported, and the next call comes all the same.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Offer(NamedTuple):
 
 @dataclass
 class Counts:
-    """Messages received; lost (overtaken or never arrived); malformed; refused by the callback."""
+    """Messages received; lost (replaced by newer ones, or never arrived); malformed; failed in the callback.
+
+    DDS does not count messages that newer ones replaced while they waited."""
 
     received: int = 0
     lost: int = 0
@@ -62,7 +65,10 @@ class Publisher(Protocol):
         """Send a message that is CDR of the topic's type already, its 4-byte header included."""
 
     def wait_for_subscriber(self, timeout_s: float = 0.2) -> bool:
-        """Wait until the topic has a subscriber; False if it has none by then. Not from a callback."""
+        """Wait until the topic has a subscriber; False if it has none by then, or after `close`.
+
+        Not from a callback.
+        """
 
     def close(self) -> None:
         """Leave the graph. Idempotent."""
@@ -117,7 +123,7 @@ class Transport(Protocol):
         clock)."""
 
     def full_name(self, topic: str) -> str:
-        """A topic name resolved in the namespace, without remapping.
+        """A topic name resolved in the namespace (`~/x`: under the node's name), without remapping.
 
         Raises:
             ConfigError: bad topic name.
@@ -148,7 +154,10 @@ class Transport(Protocol):
         """An alarm that calls `callback`; it is not set yet."""
 
     def exclusive(self) -> AbstractContextManager[object]:
-        """No callback runs inside this context: for start, stop and changes from another thread."""
+        """No callback runs inside this context: for start, stop and changes from another thread.
+
+        May be nested, also in a callback.
+        """
 
     def report_error(self, where: str, error: Exception) -> None:
         """Log an error of a message or callback; `where` is a topic name. From any thread."""

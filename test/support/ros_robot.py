@@ -1,47 +1,33 @@
-"""A robot for tests: real nodes in their processes, drivers to be mistreated, and a witness of it all."""
+"""A robot of ROS 2 nodes in processes of their own, with the services that drive them."""
 
 from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+import robot
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterDescriptor
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
-from rclpy.node import Node
-from rclpy.parameter import get_parameter_value, parameter_value_to_python
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image, PointCloud2
-from tiny_bundle import picture
+from rclpy.parameter import parameter_value_to_python
+from rclpy.qos import QoSProfile
 from transport_support import GENEROUS_S, wait_until
-from vision_msgs.msg import Classification
 
-from omnibind_ros.messages.cdr import serialise
-from omnibind_ros.messages.stamps import stamp_of
-from omnibind_ros.modalities.image.messages import image_message
 from omnibind_ros.process.child import Child, run_main, stop_all
-from omnibind_ros.transport.ros.qos import embedding_qos
-from omnibind_ros.transport.ros.session import ros_node
+from omnibind_ros.transport.ros.session import ros_transport
 
-_DEEP = QoSProfile(depth=1000)
-LATCHED = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""With what was said before anybody listened."""
+try:
+    from rclpy.parameter import get_parameter_value
+except ImportError:  # Humble
+    from ros2param.api import get_parameter_value
 
-
-def as_cdr(message: Any) -> bytes:
-    """A rosbags message as rclpy publishes it."""
-    return bytes(serialise(message, message.__msgtype__))
+EXECUTABLES = "omnibind_ros.transport.ros.executables"
 
 
 class NodeProcess:
@@ -64,10 +50,10 @@ class NodeProcess:
         assert status is not None, f"{self.child.name} does not end"
         return status
 
-    def says(self, text: str) -> str:
+    def prints(self, text: str) -> str:
         """The first line with `text` in it."""
         found = lambda: next((line for line in list(self.lines) if text in line), None)  # noqa: E731
-        return str(wait_until(found, f"{self.child.name} says {text!r}, not only {self.lines}"))
+        return str(wait_until(found, f"{self.child.name} prints {text!r}, not only {self.lines}"))
 
     def end(self) -> None:
         if self.child.runs:
@@ -75,128 +61,12 @@ class NodeProcess:
         stop_all([self.child])
 
 
-class Driver:
-    """A driver that calls `make(stamp)` every `period_s` and publishes the message; it can hang and end."""
-
-    def __init__(
-        self,
-        node: Node,
-        topic: str,
-        message_class: type,
-        make: Callable[[int], Any],
-        period_s: float = 0.05,
-        clock: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self._node = node
-        self.publisher = node.create_publisher(message_class, topic, qos_profile_sensor_data)
-        self.hangs = threading.Event()
-        self.first_published = 0.0
-        self._make = make
-        self._period_s = period_s
-        self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def end(self) -> float:
-        """End, and leave the graph; when."""
-        left = time.monotonic()
-        if not self._stop.is_set():
-            self._stop.set()
-            self._thread.join()
-            left = time.monotonic()
-            self._node.destroy_publisher(self.publisher)
-        return left
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._period_s):
-            if self.hangs.is_set():
-                continue
-            self.publisher.publish(self._make(self._clock()))
-            self.first_published = self.first_published or time.monotonic()
-
-
-class Witness:
-    """Hears what fusion says, and when (steady clock)."""
-
-    def __init__(self, node: Node) -> None:
-        self.answers: list[tuple[float, Classification]] = []
-        self.shares: list[tuple[float, Classification]] = []
-        self.reports: list[tuple[str, dict[str, str]]] = []
-        """names and values (with `message` and `level`) of all diagnostics so far"""
-        for topic, heard in (("recognition", self.answers), ("contributions", self.shares)):
-            node.create_subscription(Classification, f"omnibind/{topic}", _keep(heard), _DEEP)
-        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_reports, _DEEP)
-
-    def until(self, sensor: str, live: bool, since: float = 0.0) -> float:
-        """When fusion first spoke with (or without) a sensor after `since`; seconds since then."""
-
-        def first() -> float | None:
-            shares = list(self.shares)
-            return next((at for at, said in shares if at > since and (sensor in names(said)) == live), None)
-
-        return wait_until(first, f"{sensor} {'in' if live else 'out of'} the answer") - since
-
-    def answer_from(self, sensor: str) -> str | None:
-        """The newest answer that the sensor has a share in."""
-        stamps = {stamp_of(said) for _, said in list(self.shares) if sensor in names(said)}
-        answers = reversed(list(self.answers))
-        return next(
-            (names(said)[0] for _, said in answers if stamp_of(said) in stamps and said.results), None
-        )
-
-    def until_answer(self, sensor: str, answer: str) -> None:
-        """Until what the sensor has a share in is called that."""
-        wait_until(lambda: self.answer_from(sensor) == answer, f"{sensor} sees {answer!r}")
-
-    def next_answer(self, condition: Callable[[Classification], bool]) -> Classification:
-        """The first recognition from now on that is as wanted."""
-        begun = len(self.answers)
-        found = lambda: next((m for _, m in self.answers[begun:] if condition(m)), None)  # noqa: E731
-        return wait_until(found, f"a recognition like that; the last is {self.answers[-1:]}")
-
-    def live_now(self) -> frozenset[str]:
-        return frozenset(names(self.shares[-1][1])) if self.shares else frozenset()
-
-    def report(self, name: str, condition: Callable[[dict[str, str]], bool] = bool) -> dict[str, str]:
-        """The first diagnostics values of `name` (with `message` and `level`) that are as wanted, from the
-        newest there are now."""
-        known = [index for index, (said_of, _) in enumerate(self.reports) if said_of == name]
-        newest = known[-1] if known else len(self.reports)
-
-        def found() -> dict[str, str] | None:
-            since = [values for said_of, values in self.reports[newest:] if said_of == name]
-            return next((values for values in since if wanted(values)), None)
-
-        def wanted(values: dict[str, str]) -> bool:
-            try:
-                return condition(values)
-            except KeyError:  # a node tells more once it is active
-                return False
-
-        try:
-            return wait_until(found, f"diagnostics of {name} like that")
-        except pytest.fail.Exception:
-            print(f"told was: {[values for said_of, values in self.reports if said_of == name][-3:]}")
-            raise
-
-    def says(self, name: str, text: str) -> dict[str, str]:
-        """The same, once `text` is in the message."""
-        return self.report(name, lambda values: text in values["message"])
-
-    def _on_reports(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            values = {pair.key: pair.value for pair in status.values}
-            values |= {"message": status.message, "level": str(ord(status.level))}
-            self.reports.append((status.name, values))
-
-
-class Robot:
+class Robot(robot.Robot):
     """A fusion process, and whatever a test adds to it.
 
     Args:
         fusion: parameters of the fusion node.
-        sim_time: no node has a time before somebody tells it on /clock.
+        sim_time: the nodes have no time before somebody publishes /clock.
         launched: a launch file starts fusion.
     """
 
@@ -210,14 +80,12 @@ class Robot:
         launched: bool = False,
     ) -> None:
         self.bundle = bundle
-        self.namespace = namespace
         self._sim_time = sim_time
-        self._session = ros_node("test", namespace)
-        self.node = self._session.__enter__()
-        self.witness = Witness(self.node)
+        self._session = ros_transport("test", namespace)
+        transport = self._session.__enter__()
+        super().__init__(transport)
+        self.node = transport.node
         self._clients: dict[tuple[type, str], Any] = {}
-        self._made: list[NodeProcess | Driver] = []
-        self._subscriptions: list[Subscription] = []
         self.fusion = None if launched else self.process("fusion_node", {"bundle": bundle, **(fusion or {})})
 
     def __enter__(self) -> Robot:
@@ -229,78 +97,24 @@ class Robot:
             self.fusion.end()
         self._session.__exit__(None, None, None)
 
-    def tidy(self) -> None:
-        """End what the present test has made."""
-        for made in self._made:
-            made.end()
-        self._made.clear()
-        while self._subscriptions:
-            self.node.destroy_subscription(self._subscriptions.pop())
-
-    # What can be added
-
     def encoder(self, sensor: str, modality: str = "image", **parameters: Any) -> NodeProcess:
         """Start the encoder process of a sensor; its driver's topic is `<sensor>/raw`."""
         own = {"sensor": sensor, "modality": modality, "topic": f"{sensor}/raw", "bundle": self.bundle}
         return self.add(self.process("encoder_node", {**own, **parameters}))
-
-    def driver(self, sensor: str, message_class: type, make: Callable[[int], Any], **options: Any) -> Driver:
-        return self.add(Driver(self.node, f"{sensor}/raw", message_class, make, **options))
-
-    def camera(self, sensor: str, label: int, **options: Any) -> Driver:
-        """A driver that shows `label` at 20 Hz."""
-        rng = np.random.default_rng(label)
-        make = lambda stamp: as_cdr(image_message(picture(label, rng), stamp, "camera_frame"))  # noqa: E731
-        return self.driver(sensor, Image, make, **options)
-
-    def embeddings(
-        self, sensor: str, qos: QoSProfile | None = None, message_class: type = PointCloud2
-    ) -> Any:
-        """A publisher in place of a sensor's encoder."""
-        return self.node.create_publisher(
-            message_class, f"omnibind/{sensor}/embedding", qos or embedding_qos()
-        )
-
-    def add(self, made: Any) -> Any:
-        """What `tidy` is to end, too."""
-        self._made.append(made)
-        return made
 
     def process(self, executable: str, parameters: Mapping[str, Any]) -> NodeProcess:
         """A node of this robot; `None` stands for a parameter that is not given."""
         given = {**parameters, "use_sim_time": self._sim_time or None}
         words = [f"{name}:={_yaml(value)}" for name, value in given.items() if value is not None]
         options = [word for setting in words for word in ("-p", setting)]
-        namespace = ["-r", f"__ns:=/{self.namespace}"] if self.namespace else []
-        command = run_main(f"omnibind_ros.transport.ros.{executable}", "--ros-args", *namespace, *options)
+        namespace = ["-r", f"__ns:={self.transport.namespace}"] if self.transport.namespace != "/" else []
+        command = run_main(EXECUTABLES, executable, "--ros-args", *namespace, *options)
         return NodeProcess(str(parameters.get("sensor", executable)), command)
-
-    # What it tells
-
-    def hear(self, topic: str, message_class: type, qos: QoSProfile = _DEEP) -> list[Any]:
-        """All messages of a topic from now on."""
-        heard: list[Any] = []
-        self._subscriptions.append(self.node.create_subscription(message_class, topic, heard.append, qos))
-        return heard
 
     def offered(self, topic: str) -> list[QoSProfile]:
         """As `ros2 topic info --verbose`: the quality of service of each publisher."""
         topic = self.node.resolve_topic_name(topic)
         return [publisher.qos_profile for publisher in self.node.get_publishers_info_by_topic(topic)]
-
-    def status_name(self, node: str, subject: str) -> str:
-        """What a status of a node is called in diagnostics."""
-        return "/".join(part for part in (self.namespace, f"{node}: {subject}") if part)
-
-    def wait_for_encoder(self, sensor: str) -> None:
-        """Until the encoder has joined the graph and is known to fusion, and its driver can be heard."""
-        self.fusion_says(sensor, lambda values: values["encoders"] == "1")
-
-    def fusion_says(self, sensor: str, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        return self.witness.report(self.status_name("fusion", sensor), condition)
-
-    def encoder_says(self, sensor: str, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        return self.witness.report(self.status_name(f"encoder_{sensor}", sensor), condition)
 
     # Services
 
@@ -315,7 +129,8 @@ class Robot:
 
     def set(self, node: str, name: str, text: str) -> str:
         """As `ros2 param set`, which reads `text` as YAML; why it was refused, else ''."""
-        request = SetParameters.Request(parameters=[Parameter(name=name, value=get_parameter_value(text))])
+        value = get_parameter_value(string_value=text)
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
         (result,) = self._call(SetParameters, f"{node}/set_parameters", request).results
         assert result.successful == (not result.reason)
         return str(result.reason)
@@ -342,11 +157,6 @@ class Robot:
         return future.result()
 
 
-def names(message: Classification) -> list[str]:
-    """The `class_id` of all results."""
-    return [result.class_id for result in message.results]
-
-
 _TRANSITIONS = {
     "configure": Transition.TRANSITION_CONFIGURE,
     "activate": Transition.TRANSITION_ACTIVATE,
@@ -354,10 +164,6 @@ _TRANSITIONS = {
     "cleanup": Transition.TRANSITION_CLEANUP,
     "shutdown": Transition.TRANSITION_ACTIVE_SHUTDOWN,
 }
-
-
-def _keep(heard: list[tuple[float, Any]]) -> Callable[[Any], None]:
-    return lambda message: heard.append((time.monotonic(), message))
 
 
 def _yaml(value: Any) -> str:

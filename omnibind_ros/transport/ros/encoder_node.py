@@ -1,12 +1,8 @@
-"""`ros2 run omnibind_ros encoder_node`: the encoder of one sensor.
-
-ros2 run omnibind_ros encoder_node --ros-args -p sensor:=wrist -p modality:=touch -p topic:=wrist/image
-"""
+"""The encoder of one sensor as a lifecycle node."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,7 +13,6 @@ from omnibind_ros.messages.diagnostics import Report
 from omnibind_ros.names import check_sensor_name
 from omnibind_ros.transport.ros.parameters import SettingsParameters
 from omnibind_ros.transport.ros.robot_node import RobotNode
-from omnibind_ros.transport.ros.spin import spin
 
 _PREFIX = "encoder_"
 
@@ -83,12 +78,3 @@ def node_name(arguments: Sequence[str]) -> str:
         return _PREFIX + check_sensor_name(given[-1]) if given else "encoder"
     except ConfigError:  # reported when the node is configured
         return "encoder"
-
-
-def main() -> None:
-    """The executable."""
-    spin(lambda: EncoderNode(node_name(sys.argv[1:])))
-
-
-if __name__ == "__main__":
-    main()

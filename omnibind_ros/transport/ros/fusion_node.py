@@ -1,4 +1,4 @@
-"""`ros2 run omnibind_ros fusion_node`: every encoder's embeddings in, one recognition out."""
+"""Fusion as a lifecycle node: every encoder's embeddings in, one recognition out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from omnibind_ros.fusion.process import FusionProcess
 from omnibind_ros.messages.diagnostics import Report
 from omnibind_ros.transport.ros.parameters import SettingsParameters
 from omnibind_ros.transport.ros.robot_node import RobotNode
-from omnibind_ros.transport.ros.spin import spin
 
 
 class FusionNode(RobotNode):
@@ -63,12 +62,3 @@ class FusionNode(RobotNode):
     def _apply(self, settings: FusionSettings) -> None:
         if self._fusion is not None:
             self._fusion.apply(settings)
-
-
-def main() -> None:
-    """The executable."""
-    spin(FusionNode)
-
-
-if __name__ == "__main__":
-    main()

@@ -11,16 +11,15 @@ topics, and under middleware without liveliness events, presence follows the gra
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from rclpy.clock import Clock
 from rclpy.node import Node
-from rclpy.timer import Timer
 
-from omnibind_ros.transport.protocol import Offer, OnOffers
+from omnibind_ros.transport.protocol import Alarm, Offer, OnOffers
 from omnibind_ros.transport.ros.qos import from_profile
+from omnibind_ros.transport.topic_names import topic_matches
 
 _PERIOD_S = 0.05
 _POLLS_TO_TRUST = 10
@@ -43,6 +42,7 @@ class _Watched:
 
     pattern: str
     on_offers: OnOffers
+    closed: bool = False
     topics: dict[str, _Topic] = field(default_factory=dict)
 
 
@@ -50,54 +50,59 @@ class GraphWatch:
     """All watches of a node. Polls while there is one.
 
     Args:
-        guard: wraps a callback so that it does not raise.
+        turn: taken by everything that calls back.
+        make_alarm: as `Transport.alarm`.
     """
 
     def __init__(
-        self, node: Node, steady: Clock, guard: Callable[[str, Callable[..., None]], Callable[..., None]]
+        self,
+        node: Node,
+        turn: AbstractContextManager[object],
+        make_alarm: Callable[[Callable[[], None]], Alarm],
     ) -> None:
         self._node = node
-        self._steady = steady
-        self._guard = guard
+        self._turn = turn
+        self._make_alarm = make_alarm
         self._keys = itertools.count()
         self._watched: dict[int, _Watched] = {}
         self._alive: dict[str, int] = {}
-        self._timer: Timer | None = None
+        self._alarm: Alarm | None = None
 
     def add(self, pattern: str, on_offers: OnOffers) -> int:
         """Watch a full topic name, in which `*` stands for (a part of) one segment; the key for `remove`."""
-        key = next(self._keys)
-        watched = self._watched[key] = _Watched(pattern, self._guard(pattern, on_offers))
-        if self._timer is None:
-            self._timer = self._node.create_timer(_PERIOD_S, self._poll_all, clock=self._steady)
-        self._poll(watched)
-        return key
+        with self._turn:
+            key = next(self._keys)
+            self._watched[key] = _Watched(pattern, on_offers)
+            if self._alarm is None:
+                self._alarm = self._make_alarm(self._poll_all)
+            self._alarm.set(0)
+            return key
 
     def remove(self, key: int) -> None:
         """Watch it no longer."""
-        self._watched.pop(key, None)
-        if not self._watched:
-            self.close()
-
-    def close(self) -> None:
-        """Stop polling."""
-        self._watched.clear()
-        if self._timer is not None:
-            self._node.destroy_timer(self._timer)
-            self._timer = None
+        with self._turn:
+            if key in self._watched:
+                self._watched.pop(key).closed = True
+            if not self._watched and self._alarm is not None:
+                self._alarm.close()
+                self._alarm = None
 
     def note_alive(self, topic: str, count: int) -> None:
         """So many publishers of a topic are alive, as a subscription to it has learnt."""
-        self._alive[topic] = count
-        for watched in list(self._watched.values()):
-            if topic in watched.topics:
-                self._report(watched, topic, watched.topics[topic].offers)
+        with self._turn:
+            self._alive[topic] = count
+            for watched in list(self._watched.values()):
+                if topic in watched.topics:
+                    self._report(watched, topic, watched.topics[topic].offers)
 
     def forget_alive(self, topic: str) -> None:
         """No subscription learns of the liveliness of a topic any more."""
-        self._alive.pop(topic, None)
+        with self._turn:
+            self._alive.pop(topic, None)
 
     def _poll_all(self) -> None:
+        if self._alarm is not None:
+            self._alarm.set(_PERIOD_S)
         for watched in list(self._watched.values()):
             self._poll(watched)
 
@@ -120,8 +125,8 @@ class GraphWatch:
     def _matching(self, pattern: str) -> list[str]:
         if "*" not in pattern:
             return [pattern]
-        wanted = re.compile(re.escape(pattern).replace(r"\*", "[^/]*"))
-        return [name for name, _ in self._node.get_topic_names_and_types() if wanted.fullmatch(name)]
+        names = (name for name, _ in self._node.get_topic_names_and_types())
+        return [name for name in names if topic_matches(name, pattern)]
 
     def _has_changed(self, watched: _Watched, topic: str) -> bool:
         known = watched.topics.get(topic)
@@ -131,6 +136,8 @@ class GraphWatch:
         return known.polls_left <= 0 or self._node.count_publishers(topic) != known.publishers
 
     def _report(self, watched: _Watched, topic: str, offers: tuple[Offer, ...]) -> None:
+        if watched.closed:  # by a callback just now
+            return
         known = watched.topics.setdefault(topic, _Topic())
         alive = min(self._alive.get(topic, len(offers)), len(offers))
         if (offers, alive) != (known.offers, known.alive):

@@ -15,13 +15,11 @@ from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from rclpy.timer import Timer
 
 from omnibind_ros.errors import OmniBindError
 from omnibind_ros.messages.diagnostics import Level, Report, reporter_name
 from omnibind_ros.process.memory import freeze
 from omnibind_ros.transport.diagnostics import Diagnostics
-from omnibind_ros.transport.ros.ros_log import RosLogHandler
 from omnibind_ros.transport.ros.transport import RosTransport
 
 _UNCONFIGURED, _INACTIVE, _ACTIVE = "unconfigured", "inactive", "active"
@@ -37,7 +35,6 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
-        RosLogHandler(self.get_logger()).install()
         self.transport = RosTransport(self)
         self.state = _UNCONFIGURED
         self._trouble = ""
@@ -50,9 +47,9 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
         )
         reporter = reporter_name(self.get_name(), self.get_namespace())
         self._diagnostics = Diagnostics(self.transport, reporter, self._report)
-        self._starter: Timer | None = None
+        self._starter = self.transport.alarm(self._autostart)
         if autostart.value:
-            self._starter = self.create_timer(0.0, self._autostart, clock=self.transport.steady)
+            self._starter.set(0)
 
     @abstractmethod
     def configure(self) -> None:
@@ -133,9 +130,6 @@ class RobotNode(LifecycleNode):  # type: ignore[misc]
         return TransitionCallbackReturn.SUCCESS
 
     def _autostart(self) -> None:
-        assert self._starter is not None
-        self.destroy_timer(self._starter)
-        self._starter = None
         if self.state != _UNCONFIGURED:
             return  # a transition was requested meanwhile
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:

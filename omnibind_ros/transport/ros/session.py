@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import rclpy
 from rclpy.context import Context
@@ -12,6 +13,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from omnibind_ros.transport.ros.transport import RosTransport
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -34,5 +37,11 @@ def ros_transport(name: str, namespace: str = "", domain: int | None = None) -> 
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:
-    with suppress(ExternalShutdownException):
-        executor.spin()
+    while True:
+        try:
+            executor.spin()
+            return
+        except ExternalShutdownException:
+            return
+        except Exception:  # e.g. of a subscription that another thread closed while its message was taken
+            _log.debug("executor", exc_info=True)

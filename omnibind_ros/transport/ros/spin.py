@@ -1,6 +1,6 @@
-"""Runs a node in its process until SIGINT or SIGTERM, then closes it while it can still publish.
+"""Runs nodes in their process until SIGINT or SIGTERM, then closes them while they can still publish.
 
-rclpy's own signal handlers would end the context first, and the node could publish no goodbye any more.
+rclpy's own signal handlers would end the context first, and the nodes could publish no goodbye any more.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from rclpy.signals import SignalHandlerOptions
 from omnibind_ros.errors import REFUSED
 from omnibind_ros.process.signals import stop_on_signals
 from omnibind_ros.transport.ros.robot_node import RobotNode
+from omnibind_ros.transport.ros.ros_log import RosLogHandler
 
 
-def spin(make_node: Callable[[], RobotNode]) -> None:
-    """Make the node, run its callbacks one after the other, and close it.
+def spin(*make_nodes: Callable[[], RobotNode]) -> None:
+    """Make the nodes, run their callbacks one after the other, and close them, the last one first.
 
     If rclpy refuses ROS arguments, a parameter file or a parameter, the error is reported in one line and the
     exit status is 2, after which the launch files do not restart the node.
@@ -37,22 +38,25 @@ def spin(make_node: Callable[[], RobotNode]) -> None:
         _refuse(error, hint)
     with stop_on_signals() as stop:
         try:
-            node = make_node()
+            nodes = [make_node() for make_node in make_nodes]
         except (ParameterException, NameValidationException) as error:
             _refuse(error)
+        RosLogHandler(nodes[0].get_logger()).install()
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
+        for node in nodes:
+            executor.add_node(node)
         # The executor sleeps in C and would not notice.
-        wake_up = node.create_guard_condition(lambda: None)
-        threading.Thread(target=lambda: (stop.wait(), wake_up.trigger()), daemon=True).start()
+        threading.Thread(target=lambda: (stop.wait(), executor.wake()), daemon=True).start()
         try:
             while not stop.is_set():
-                _spin_once(executor, node)
+                _spin_once(executor)
         except ExternalShutdownException:
             return
-        node.close()
+        for node in reversed(nodes):
+            node.close()
         executor.shutdown()
-        node.destroy_node()
+        for node in nodes:
+            node.destroy_node()
         rclpy.shutdown()
 
 
@@ -62,10 +66,10 @@ def _refuse(error: Exception, hint: str = "") -> NoReturn:
     sys.exit(REFUSED)
 
 
-def _spin_once(executor: SingleThreadedExecutor, node: RobotNode) -> None:
+def _spin_once(executor: SingleThreadedExecutor) -> None:
     try:
         executor.spin_once()
     except ExternalShutdownException:
         raise
-    except Exception as error:  # one callback's failure is not the node's end
-        node.get_logger().error(f"{type(error).__name__}: {error}", throttle_duration_sec=5.0)
+    except Exception as error:  # one callback's failure is not the process's end
+        get_logger("omnibind_ros").error(f"{type(error).__name__}: {error}", throttle_duration_sec=5.0)

@@ -71,7 +71,9 @@ class Alarms:
         return due
 
     def _patience_s(self) -> float | None:
-        return max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+        if not self._due:
+            return None
+        return min(max(0.0, min(self._due.values()) - time.monotonic()), threading.TIMEOUT_MAX)
 
 
 class NodeAlarm:

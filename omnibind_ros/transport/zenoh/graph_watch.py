@@ -10,6 +10,7 @@ from collections.abc import Callable
 import zenoh
 
 from omnibind_ros.transport.protocol import Offer, OnOffers
+from omnibind_ros.transport.topic_names import topic_matches
 from omnibind_ros.transport.zenoh import wire
 from omnibind_ros.transport.zenoh.callbacks import Callbacks, ChannelWorker, ErrorHook
 
@@ -64,7 +65,7 @@ class GraphWatch:
 
     def _note(self, token: str, *, alive: bool) -> None:
         endpoint = _publisher(token)
-        if endpoint is None or not wire.topic_matches(endpoint.topic, self._topic_pattern):
+        if endpoint is None or not topic_matches(endpoint.topic, self._topic_pattern):
             return
         known = self._offers.setdefault(endpoint.topic, {})
         if alive == (token in known):

@@ -21,6 +21,7 @@ from omnibind_ros.errors import ConfigError, OmniBindError
 from omnibind_ros.messages.cdr import deserialise, prepare, type_hash
 from omnibind_ros.transport.protocol import OnOffers, OnPayload
 from omnibind_ros.transport.qos import Qos
+from omnibind_ros.transport.topic_names import full_namespace, full_topic
 from omnibind_ros.transport.zenoh import wire
 from omnibind_ros.transport.zenoh.alarms import Alarms, NodeAlarm
 from omnibind_ros.transport.zenoh.callbacks import Callbacks, ErrorHook
@@ -66,7 +67,7 @@ class Node:
         humble: bool = False,
         on_error: ErrorHook = _log_error,
     ) -> None:
-        self.namespace = wire.full_namespace(namespace)
+        self.namespace = full_namespace(namespace)
         self._domain = _checked_domain(os.environ.get("ROS_DOMAIN_ID") or 0 if domain is None else domain)
         self._humble = humble
         self._report = on_error
@@ -76,7 +77,7 @@ class Node:
         self._alarms = Alarms(self._callbacks, self.report_error)
         self._pid = os.getpid()
         self._closed = False
-        wire.full_namespace(name)
+        full_namespace(name)
 
         network = network or Network()
         self._keeper = RouterKeeper(network)
@@ -105,7 +106,7 @@ class Node:
         Raises:
             ConfigError: bad topic name.
         """
-        return wire.full_topic(topic, self.namespace)
+        return full_topic(topic, self.namespace, self.name)
 
     def publisher(self, topic: str, type_name: str, qos: Qos) -> Publisher:
         """A publisher of `topic`, seen by others until it is closed.
@@ -160,7 +161,7 @@ class Node:
             ConfigError: bad topic name.
         """
         check_process()
-        full = wire.full_topic(pattern, self.namespace, wildcards=True)
+        full = full_topic(pattern, self.namespace, self.name, wildcards=True)
         found = GraphWatch(
             self._session,
             self._domain,
@@ -209,7 +210,7 @@ class Node:
         self.close()
 
     def _endpoint(self, kind: wire.Kind, topic: str, type_name: str, qos: Qos) -> wire.Endpoint:
-        topic = wire.full_topic(topic, self.namespace)
+        topic = full_topic(topic, self.namespace, self.name)
         prepare(type_name)
         hash_ = wire.NO_TYPE_HASH if self._humble and kind == "MP" else type_hash(type_name)
         return wire.Endpoint(self.id, next(self._eids), kind, topic, type_name, hash_, qos)

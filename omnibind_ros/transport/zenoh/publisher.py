@@ -75,6 +75,8 @@ class Publisher:
         The first message after start-up is lost if it is sent before the others are known.
         """
         deadline = time.monotonic() + timeout_s
+        if self._closed:
+            return False
         # An advanced publisher cannot tell, a plain one of the same key can.
         with self._session.declare_publisher(self._key) as probe:
             while not probe.matching_status.matching:

@@ -12,14 +12,13 @@ process. Parsers accept further segments, which newer versions append.
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast, get_args
 
 import xxhash
 
-from omnibind_ros.errors import BadMessage, ConfigError
+from omnibind_ros.errors import BadMessage
 from omnibind_ros.transport.qos import (
     INFINITE_NS,
     Durability,
@@ -41,29 +40,6 @@ _C = TypeVar("_C", bound=str)
 
 
 # -------- names
-
-
-def full_namespace(namespace: str) -> str:
-    """`robot1/`, `/robot1` -> `/robot1`; empty -> `/`.
-
-    Raises:
-        ConfigError: a part is not a ROS name.
-    """
-    return _checked("/" + namespace.strip("/"), namespace, "namespace")
-
-
-def full_topic(topic: str, namespace: str, *, wildcards: bool = False) -> str:
-    """A topic name resolved as ROS does: `x` -> `/ns/x`, `/x` stays. `*` stands for a part with `wildcards`.
-
-    Raises:
-        ConfigError: not a ROS topic name.
-    """
-    if topic.endswith("/") or not topic:
-        raise ConfigError(
-            f"topic {topic!r} is not a ROS name: write e.g. 'camera/image_raw' or '/camera/image_raw'"
-        )
-    name = topic if topic.startswith("/") else f"{namespace.rstrip('/')}/{topic}"
-    return _checked(name, topic, "topic", wildcards=wildcards)
 
 
 def dds_type(type_name: str) -> str:
@@ -165,14 +141,9 @@ def parse_token(token: str) -> NodeId | Endpoint:
 def publishers_pattern(domain: int, topic_pattern: str) -> str:
     """Key expression of the tokens of all publishers of a topic; `*` in it stands for a part of the name.
 
-    Zenoh's `$*` also crosses a mangled `/`: check what comes with `topic_matches`.
+    Zenoh's `$*` also crosses a mangled `/`: check what comes with `topic_names.topic_matches`.
     """
     return f"{ADMIN_SPACE}/{domain}/*/*/*/MP/*/*/*/{_mangle(topic_pattern).replace('*', '$*')}/**"
-
-
-def topic_matches(topic: str, pattern: str) -> bool:
-    """Whether a full topic name matches a full pattern, in which `*` stands for (a part of) one segment."""
-    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^/]*"), topic) is not None
 
 
 def gid_of(token: str) -> bytes:
@@ -296,16 +267,6 @@ def _mangle(name: str) -> str:
 
 def _demangle(name: str) -> str:
     return name.replace("%", "/")
-
-
-def _checked(name: str, given: str, what: str, *, wildcards: bool = False) -> str:
-    part = r"[A-Za-z_*][A-Za-z0-9_*]*" if wildcards else r"[A-Za-z_][A-Za-z0-9_]*"
-    if name != "/" and not re.fullmatch(f"(/{part})+", name):
-        raise ConfigError(
-            f"{what} {given!r} is not a ROS name: "
-            "use letters, digits and '_', no digit first, and join parts with '/'"
-        )
-    return name
 
 
 def _choice(codes: dict[_C, int], text: str, default: _C) -> _C:

@@ -1,4 +1,4 @@
-"""A ROS domain, a bundle and a robot for each process that tests; without ROS 2 one line says why not."""
+"""A bundle and a robot for each process that tests; without ROS 2 one line gives the reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 ROS_IS_SOURCED = "ROS_DISTRO" in os.environ
 
 if ROS_IS_SOURCED:
-    from domain_coordinator import domain_id
     from ros_robot import Robot
     from tiny_bundle import write_tiny_bundle
     from transport_support import wait_until
@@ -23,18 +22,8 @@ else:
 
 
 @pytest.fixture(scope="session", autouse=ROS_IS_SOURCED)
-def domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A ROS domain that nobody else on this machine tests in, for this process and those that it starts."""
-    with domain_id() as number, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ROS_DOMAIN_ID", str(number))
-        if os.environ["ROS_DISTRO"] == "humble":
-            environment.setenv("ROS_LOCALHOST_ONLY", "1")
-        else:
-            environment.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        environment.setenv("ROS_LOG_DIR", str(tmp_path_factory.mktemp("log")))
-        environment.setenv("RCUTILS_COLORIZED_OUTPUT", "0")
-        environment.setenv("OMP_NUM_THREADS", "1")
-        yield number
+def domain(ros_domain: int) -> int:
+    return ros_domain
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +42,4 @@ def robot(shared_robot: Robot) -> Iterator[Robot]:
     """A robot with fusion and no sensor. Sensors of different tests have different names."""
     yield shared_robot
     shared_robot.tidy()
-    wait_until(lambda: not shared_robot.witness.live_now(), "nobody live after the test")
-
-
-@pytest.fixture
-def own_robot(bundle: Path, request: pytest.FixtureRequest) -> Iterator[Robot]:
-    """A robot that the test may bend, in a namespace of its own."""
-    with Robot(bundle, namespace=request.function.__name__) as robot:
-        yield robot
+    wait_until(lambda: not shared_robot.witness.live_now(), "no sensor live after the test")

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from omnibind_ros.transport.ros.types import TYPES
 from rcl_interfaces.msg import ParameterType
 from rclpy.duration import Duration
-from ros_robot import LATCHED, Robot, names
+from robot import DEEP_LATCHED, names
+from ros_robot import Robot
 from tiny_bundle import LABELS, SPACE
 from transport_support import wait_until
-from vision_msgs.msg import LabelInfo
 
 from omnibind_ros.messages.embedding_cloud import encode_embedding
 from omnibind_ros.types import Embedding
@@ -168,14 +167,14 @@ def test_the_offered_deadline_follows_the_rate(robot: Robot) -> None:
 def test_a_muted_sensor_has_no_share(robot: Robot) -> None:
     assert robot.set("fusion", "muted_sensors", "camera") == ""
     robot.witness.next_answer(lambda message: not message.results)
-    muted = robot.fusion_says("camera", lambda values: values["state"] == "muted")
+    muted = robot.fusion_reports("camera", lambda values: values["state"] == "muted")
     assert muted["level"] == "0"
     assert robot.set("fusion", "muted_sensors", "[]") == ""
     robot.witness.next_answer(lambda message: bool(message.results))
 
 
 def test_below_the_threshold_the_answer_is_unknown_and_the_labels_say_so(robot: Robot) -> None:
-    heard = robot.hear("omnibind/labels", LabelInfo, LATCHED)
+    heard = robot.hear("omnibind/labels", "vision_msgs/msg/LabelInfo", DEEP_LATCHED)
     assert robot.set("fusion", "unknown_threshold", "1.0") == ""
     robot.witness.next_answer(lambda message: bool(message.results) and names(message)[0] == "unknown")
     wait_until(lambda: heard and heard[-1].threshold == 1.0, "labels with the new threshold")
@@ -189,12 +188,12 @@ def test_how_long_an_embedding_counts_can_change_while_it_does(robot: Robot) -> 
     publisher = robot.embeddings("once")
     robot.wait_for_encoder("once")
     vector = np.eye(SPACE.dim, dtype=np.float32)[2]
-    publisher.publish(encode_embedding(TYPES, Embedding("once", "image", vector, time.time_ns(), SPACE.tag)))
+    publisher.publish(encode_embedding(Embedding("once", "image", vector, time.time_ns(), SPACE.tag)))
     robot.witness.until("once", True)
     set_at = time.monotonic()
     assert robot.set("fusion", "freshness.min_timeout_s", "0.5") == ""
     robot.witness.until("once", False, set_at)
-    robot.fusion_says("once", lambda values: "stale: no new embedding" in values["message"])
+    robot.fusion_reports("once", lambda values: "stale: no new embedding" in values["message"])
     robot.node.destroy_publisher(publisher)
 
 
@@ -204,16 +203,16 @@ def test_an_encoder_can_learn_patience_with_its_driver(robot: Robot) -> None:
     robot.witness.until("slow", True)
     camera.hangs.set()
     # Fusion alone notices: nobody says goodbye.
-    robot.fusion_says("slow", lambda values: "stale: no new embedding" in values["message"])
+    robot.fusion_reports("slow", lambda values: "stale: no new embedding" in values["message"])
     back = time.monotonic()
     camera.hangs.clear()
     robot.witness.until("slow", True, back)
     assert robot.set("encoder_slow", "driver_timeout_s", "0.3") == ""
-    sent = int(robot.encoder_says("slow", bool)["messages"])
-    robot.encoder_says("slow", lambda values: int(values["messages"]) > sent)
+    sent = int(robot.encoder_reports("slow", bool)["messages"])
+    robot.encoder_reports("slow", lambda values: int(values["messages"]) > sent)
     camera.hangs.set()
-    robot.fusion_says("slow", lambda values: "no valid input" in values["message"])
-    robot.encoder_says("slow", lambda values: "driver is silent" in values["message"])
+    robot.fusion_reports("slow", lambda values: "no valid input" in values["message"])
+    robot.encoder_reports("slow", lambda values: "driver is silent" in values["message"])
 
 
 def test_a_change_of_state_is_told_at_once(bundle: Path) -> None:
@@ -221,13 +220,13 @@ def test_a_change_of_state_is_told_at_once(bundle: Path) -> None:
     with Robot(bundle, "rarely", fusion=endless) as robot:
         camera = robot.camera("eye", 1)
         robot.encoder("eye", **endless)
-        robot.fusion_says("eye", lambda values: values["state"] == "live")
-        robot.encoder_says("eye", lambda values: values["state"] == "live")
+        robot.fusion_reports("eye", lambda values: values["state"] == "live")
+        robot.encoder_reports("eye", lambda values: values["state"] == "live")
         camera.end()
-        robot.fusion_says("eye", lambda values: values["state"] == "lost")
-        robot.encoder_says("eye", lambda values: values["state"] == "lost")
+        robot.fusion_reports("eye", lambda values: values["state"] == "lost")
+        robot.encoder_reports("eye", lambda values: values["state"] == "lost")
         assert robot.transition("encoder_eye", "deactivate")
-        robot.encoder_says("eye", lambda values: values["lifecycle"] == "inactive")
+        robot.encoder_reports("eye", lambda values: values["lifecycle"] == "inactive")
 
 
 def test_what_is_wrong_is_told_and_put_right_one_by_one(robot: Robot, bundle: Path) -> None:
@@ -237,9 +236,9 @@ def test_what_is_wrong_is_told_and_put_right_one_by_one(robot: Robot, bundle: Pa
     node = "encoder_patient"
 
     def refuses(reason: str) -> None:
-        told = robot.encoder_says("patient", lambda values: reason in values["message"])
+        told = robot.encoder_reports("patient", lambda values: reason in values["message"])
         assert (told["level"], told["lifecycle"]) == ("2", "unconfigured")
-        encoder.says(f"cannot configure: {told['message'].removeprefix('cannot configure: ')}")
+        encoder.prints(f"cannot configure: {told['message'].removeprefix('cannot configure: ')}")
 
     refuses("parameter modality: must be given")
     steps = [
@@ -260,7 +259,7 @@ def test_what_is_wrong_is_told_and_put_right_one_by_one(robot: Robot, bundle: Pa
     assert "not a topic name" in robot.set(node, "topic", "no topic")
     assert robot.state(node) == "unconfigured"
 
-    assert robot.set(node, "precision", "") == ""
+    assert robot.set(node, "precision", "''") == ""
     assert robot.transition(node, "configure")
     assert robot.transition(node, "activate")
     robot.witness.until("patient", True)
@@ -271,10 +270,10 @@ def test_a_sensor_name_that_cannot_stand_in_a_topic_is_refused(robot: Robot, bun
     wrong = {"sensor": "Front-Cam", "modality": "image", "topic": "x/raw", "bundle": bundle}
     encoder = robot.add(robot.process("encoder_node", wrong))
     name = robot.status_name("encoder", "Front-Cam")
-    told = robot.witness.says(name, "Front-Cam")
+    told = robot.witness.reports_text(name, "Front-Cam")
     assert told["level"] == "2"
     assert "cannot configure: parameter sensor: " in told["message"]
-    encoder.says(told["message"])
+    encoder.prints(told["message"])
     assert robot.state("encoder") == "unconfigured"
 
 
@@ -283,15 +282,15 @@ def test_fusion_is_told_to_rest_and_to_go_on_with_another_bundle(bundle: Path) -
         robot.camera("eye", 2)
         robot.encoder("eye")
         name = robot.status_name("fusion", "recognition")
-        assert robot.witness.says(name, "no bundle.yaml in this folder")["level"] == "2"
+        assert robot.witness.reports_text(name, "no bundle.yaml in this folder")["level"] == "2"
         assert robot.set("fusion", "bundle", str(bundle)) == ""
         for _ in range(2):
             assert robot.transition("fusion", "configure")
             told = time.monotonic()
             assert robot.transition("fusion", "activate")
             robot.witness.until("eye", True, told)
-            robot.witness.says(name, "live: eye")
+            robot.witness.reports_text(name, "live: eye")
             assert robot.transition("fusion", "deactivate")
-            robot.witness.says(name, "the node is inactive")
+            robot.witness.reports_text(name, "the node is inactive")
             wait_until(lambda: not robot.offered("omnibind/recognition"), "nobody answers")
             assert robot.transition("fusion", "cleanup")

@@ -9,5 +9,8 @@ import pytest
 
 def test_ros_is_sourced() -> None:
     if "ROS_DISTRO" not in os.environ:
-        pytest.skip("the nodes are tested where ROS 2 is sourced: source /opt/ros/<distro>/setup.bash")
+        pytest.skip(
+            "the nodes, and the conformance of their transport, are tested where ROS 2 is sourced: "
+            "source /opt/ros/<distro>/setup.bash"
+        )
     import rclpy  # noqa: F401

@@ -1,4 +1,4 @@
-"""Time that somebody else tells: nobody does, a bag does, the bag begins again."""
+"""Simulated time: nothing publishes it, a bag does, the bag starts over."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from ros_robot import Robot
-from rosgraph_msgs.msg import Clock
 from tiny_bundle import LABELS
 
+from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import ns_to_time, stamp_of
-from omnibind_ros.transport.ros.types import TYPES
+from omnibind_ros.transport.qos import Qos
+
+CLOCK = "rosgraph_msgs/msg/Clock"
 
 RECORDED = 1_000 * 10**9
 """When the bag was recorded, ns."""
@@ -20,12 +22,11 @@ TICK_S = 0.02
 
 
 class Bag:
-    """Tells the time on /clock as `ros2 bag play --clock` does, 1x."""
+    """Publishes the time on /clock as `ros2 bag play --clock` does, 1x."""
 
     def __init__(self, robot: Robot) -> None:
         self.now = RECORDED
-        self._node = robot.node
-        self._publisher = robot.node.create_publisher(Clock, "/clock", 10)
+        self._publisher = robot.transport.publisher("/clock", CLOCK, Qos())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -36,12 +37,12 @@ class Bag:
     def end(self) -> None:
         self._stop.set()
         self._thread.join()
-        self._node.destroy_publisher(self._publisher)
+        self._publisher.close()
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):
             self.now += round(TICK_S * 1e9)
-            self._publisher.publish(Clock(clock=ns_to_time(TYPES, self.now)))
+            self._publisher.publish(message_class(CLOCK)(clock=ns_to_time(self.now)))
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def robot(bundle: Path) -> Iterator[Robot]:
 
 def test_a_bag_that_loops(robot: Robot) -> None:
     robot.encoder("eye")
-    waiting = "use_sim_time is set, and nobody tells the time on /clock"
+    waiting = "use_sim_time is set, and nothing publishes /clock"
     for node, subject in (("fusion", "recognition"), ("encoder_eye", "eye")):
-        assert robot.witness.says(robot.status_name(node, subject), waiting)["level"] == "3"
+        assert robot.witness.reports_text(robot.status_name(node, subject), waiting)["level"] == "3"
 
     bag = robot.add(Bag(robot))
     camera = robot.camera("eye", 2, clock=lambda: bag.now)
@@ -70,8 +71,8 @@ def test_a_bag_that_loops(robot: Robot) -> None:
         lambda message: bool(message.results) and stamp_of(message) < first_round
     )
     assert stamp_of(again) >= RECORDED
-    robot.fusion.says("the clock jumped: every sensor starts afresh")
-    robot.fusion_says("eye", lambda values: values["state"] == "live")
+    robot.fusion.prints("the clock jumped")
+    robot.fusion_reports("eye", lambda values: values["state"] == "live")
 
     # Without its camera nothing is left of the first round.
     camera.hangs.set()

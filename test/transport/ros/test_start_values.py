@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ros_robot import NodeProcess, Robot
+from ros_robot import EXECUTABLES, NodeProcess, Robot
 from transport_support import wait_until
 
 from omnibind_ros.process.child import run_main
@@ -23,9 +23,7 @@ def dumped(node: str) -> str:
 
 
 def fusion_process(*ros_arguments: str) -> NodeProcess:
-    return NodeProcess(
-        "fusion", run_main("omnibind_ros.transport.ros.fusion_node", "--ros-args", *ros_arguments)
-    )
+    return NodeProcess("fusion", run_main(EXECUTABLES, "fusion_node", "--ros-args", *ros_arguments))
 
 
 def test_a_dump_of_the_parameters_can_be_loaded_again(bundle: Path, tmp_path: Path) -> None:
@@ -44,10 +42,9 @@ def test_a_dump_of_the_parameters_can_be_loaded_again(bundle: Path, tmp_path: Pa
 
         again = ("-r", "__ns:=/dumped", "--params-file")
         robot.fusion = fusion_process(*again, str(files["fusion"]))
-        module = "omnibind_ros.transport.ros.encoder_node"
         name = ("-r", "__node:=encoder_eye")
         started = time.monotonic()
-        command = run_main(module, "--ros-args", *name, *again, files["encoder_eye"])
+        command = run_main(EXECUTABLES, "encoder_node", "--ros-args", *name, *again, files["encoder_eye"])
         robot.add(NodeProcess("eye", command))
         robot.witness.until("eye", True, started)
         for node, text in texts.items():

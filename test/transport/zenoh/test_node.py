@@ -16,10 +16,10 @@ from transport_support import GENEROUS_S, Process, free_port, wait_until
 
 from omnibind_ros.errors import BadMessage, ConfigError
 from omnibind_ros.messages.cdr import message_class, type_hash
-from omnibind_ros.transport.protocol import Offer
 from omnibind_ros.transport.qos import EMBEDDING, LATCHED, SENSOR_DATA, Qos
 from omnibind_ros.transport.zenoh import wire
 from omnibind_ros.transport.zenoh.node import Node
+from omnibind_ros.transport.zenoh.publisher import Publisher
 from omnibind_ros.transport.zenoh.session import Network
 
 STRING = "std_msgs/msg/String"
@@ -50,6 +50,16 @@ class Inbox:
         return [message.data for message in self.messages]
 
 
+def publish_until_both_receive(publisher: Publisher, held_up: Inbox, other: Inbox) -> None:
+    """Publish "0" until a subscription whose callback is held up, and another one, have received it."""
+
+    def both() -> bool:
+        publisher.publish(text("0"))
+        return bool(held_up.texts and other.texts)
+
+    wait_until(both, "the first message")
+
+
 # -------- one process
 
 
@@ -66,6 +76,7 @@ def test_message_arrives_with_its_origin(router_port: int) -> None:
         assert (first.topic, first.sequence, second.sequence) == ("/robot/chatter", 1, 2)
         assert first.gid == second.gid == wire.gid_of(wire.endpoint_token(publisher.endpoint))
         assert 0 < first.stamp_ns <= second.stamp_ns
+    talker.close()  # a second time, which does nothing
 
 
 def test_newest_replaces_what_waits_and_losses_are_counted(router_port: int) -> None:
@@ -76,18 +87,15 @@ def test_newest_replaces_what_waits_and_losses_are_counted(router_port: int) -> 
         subscription = listener.subscribe("chatter", STRING, inbox, qos=RELIABLE, keep="newest")
         marker = Inbox()
         other.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
-        assert publisher.wait_for_subscriber(GENEROUS_S)
-        publisher.publish(text("0"))
-        wait_until(lambda: inbox.texts == ["0"], "the first message")
+        publish_until_both_receive(publisher, inbox, marker)
         for number in range(1, 10):
             publisher.publish(text(str(number)))
-        wait_until(lambda: len(marker.texts) == 10, "all messages at the other subscription")
+        wait_until(lambda: marker.texts[-1] == "9", "all messages at the other subscription")
         inbox.open.set()
         wait_until(lambda: len(inbox.texts) == 2, "the newest message")
         assert inbox.texts == ["0", "9"]
-        assert inbox.infos[1].lost == 8
+        assert inbox.infos[1].lost == subscription.counts.lost >= 8
         assert subscription.counts.received == 2
-        assert subscription.counts.lost == 8
 
 
 def test_all_loses_nothing_until_its_depth_and_then_counts(router_port: int) -> None:
@@ -97,16 +105,14 @@ def test_all_loses_nothing_until_its_depth_and_then_counts(router_port: int) -> 
         publisher = talker.publisher("chatter", STRING, RELIABLE)
         subscription = listener.subscribe("chatter", STRING, inbox, qos=RELIABLE, keep="all", depth=20)
         other.subscribe("chatter", STRING, marker, qos=RELIABLE, keep="all")
-        assert publisher.wait_for_subscriber(GENEROUS_S)
-        publisher.publish(text("0"))
-        wait_until(lambda: inbox.texts == ["0"], "the first message")
+        publish_until_both_receive(publisher, inbox, marker)
         for number in range(1, 31):
             publisher.publish(text(str(number)))
-        wait_until(lambda: len(marker.texts) == 31, "all messages at the other subscription")
+        wait_until(lambda: marker.texts[-1] == "30", "all messages at the other subscription")
         inbox.open.set()
         wait_until(lambda: len(inbox.texts) == 21, "the twenty that fit")
         assert inbox.texts == ["0", *map(str, range(11, 31))]
-        assert subscription.counts.lost == 10
+        assert inbox.infos[1].lost == subscription.counts.lost >= 10
 
 
 def test_bad_messages_and_failing_callbacks_are_counted_and_survived(router_port: int) -> None:
@@ -139,15 +145,6 @@ def test_bad_messages_and_failing_callbacks_are_counted_and_survived(router_port
         assert {where for where, _ in errors} == {"/chatter"}
 
 
-def test_late_joiner_gets_what_is_latched(spawn: Spawn) -> None:
-    latch = spawn("transport_actor", "latch", "hello")
-    latch.next()
-    inbox = Inbox()
-    with Node("late") as node:
-        node.subscribe("text", STRING, inbox, qos=LATCHED)
-        wait_until(lambda: inbox.texts == ["hello"], "the latched message")
-
-
 def test_humble_publishers_are_heard(router_port: int) -> None:
     inbox = Inbox()
     with Node("robot", humble=True) as robot, Node("listener") as listener:
@@ -169,51 +166,6 @@ def test_domains_do_not_hear_each_other(router_port: int) -> None:
         publisher.publish(text("private"))
         wait_until(lambda: here.texts == ["private"], "the message in its own domain")
         assert (there.texts, wrong) == ([], [])
-
-
-def test_a_watch_reports_publishers_that_come_and_go(router_port: int) -> None:
-    seen: list[tuple[str, tuple[Offer, ...], int]] = []
-    camera, microphone = "/robot/omnibind/cam/embedding", "/robot/omnibind/mic/embedding"
-    offer = Offer(STRING, EMBEDDING)
-    with Node("fusion", "/robot") as fusion, Node("encoder_cam", "/robot") as encoder:
-        early = encoder.publisher("omnibind/cam/embedding", STRING, EMBEDDING)
-        fusion.watch("omnibind/*/embedding", lambda *change: seen.append(change))
-        wait_until(lambda: len(seen) == 1, "the publisher that was there already")
-        encoder.publisher("omnibind/cam/embedding/raw", STRING, RELIABLE)
-        encoder.publisher("omnibind/recognition", STRING, RELIABLE)
-        encoder.publisher("omnibind/mic/embedding", STRING, EMBEDDING)
-        wait_until(lambda: len(seen) == 2, "the later publisher")
-        second = encoder.publisher("omnibind/cam/embedding", STRING, EMBEDDING)
-        wait_until(lambda: len(seen) == 3, "a second publisher of one topic")
-        early.close()
-        second.close()
-        wait_until(lambda: len(seen) == 5, "both closed publishers to be gone")
-    assert seen[:5] == [
-        (camera, (offer,), 1),
-        (microphone, (offer,), 1),
-        (camera, (offer, offer), 2),
-        (camera, (offer,), 1),
-        (camera, (), 0),
-    ]
-
-
-def test_closing_everything_twice_and_from_a_callback(router_port: int) -> None:
-    done = threading.Event()
-    with Node("node") as node:
-        publisher = node.publisher("chatter", STRING, LATCHED)
-
-        def once(message: Any, info: Any) -> None:
-            subscription.close()
-            done.set()
-
-        subscription = node.subscribe("chatter", STRING, once, qos=LATCHED)
-        publisher.publish(text("last words"))
-        assert done.wait(GENEROUS_S)
-        publisher.close()
-        publisher.close()
-        publisher.publish(text("nobody hears this, and nothing breaks"))
-        node.close()
-    node.close()
 
 
 def test_bad_names_are_refused_before_anything_is_opened(
@@ -261,21 +213,6 @@ def test_image_and_embedding_from_another_process(spawn: Spawn) -> None:
     np.testing.assert_array_equal(got.data, sent.data)
     vector = embeddings.messages[0].data.view("<f4")
     np.testing.assert_array_equal(vector, np.linspace(0, 1, 384, dtype=np.float32))
-
-
-@pytest.mark.parametrize("way", ["killed", "terminated"])
-def test_a_process_that_ends_is_gone(spawn: Spawn, way: str) -> None:
-    seen: list[int] = []
-    with Node("fusion", "/robot") as node:
-        node.watch("omnibind/*/embedding", lambda topic, offers, alive: seen.append(alive))
-        camera = spawn("transport_actor", "camera")
-        wait_until(lambda: seen == [1], "the camera's embedding")
-        camera.next()
-        if way == "killed":
-            camera.kill()
-        else:
-            assert camera.terminate() == 0
-        wait_until(lambda: seen == [1, 0], "the camera to be gone")
 
 
 def test_hub_holder_killed_while_others_talk(spawn: Spawn) -> None:
