@@ -3,7 +3,7 @@
 LIVE, MUTED -> OK      as it should be (muted on request)
 LOST        -> WARN    sensors may come and go, which may matter
 STALE       -> STALE   it is there and silent
-FAULTY      -> ERROR   what it sends cannot be used
+FAULTY      -> ERROR   what it sends cannot be used, or contradicts the other sensors
 """
 
 from __future__ import annotations
