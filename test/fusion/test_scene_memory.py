@@ -256,7 +256,7 @@ def test_an_embedding_without_a_span_lasts_as_long_as_its_modality_does() -> Non
 
 def test_memory_is_bounded() -> None:
     memory = SceneMemory(10)
-    vector, shown = np.ones(4, np.float32) / 2, np.full(10, 0.1, np.float32)
+    vector, shown = np.full(4, 0.5, np.float32), np.full(10, 0.1, np.float32)
     for k in range(600):
         memory.observe(Embedding(f"s{k}", "image", vector, START + k, 0), shown, 0.0, seconds(1))
     assert len(memory.sensors) == 256
