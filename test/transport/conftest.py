@@ -14,6 +14,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
+def another_ros_domain(ros_domain: int) -> Iterator[int]:
+    """A domain without the robots that tests share."""
+    from domain_coordinator import domain_id
+
+    with domain_id() as number:
+        yield number
+
+
+@pytest.fixture(scope="session")
 def ros_domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A ROS domain that no other test process of this machine uses, for this process and its children."""
     from domain_coordinator import domain_id

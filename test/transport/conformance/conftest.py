@@ -20,7 +20,7 @@ def graph(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     else:
-        request.getfixturevalue("ros_domain")
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(request.getfixturevalue("another_ros_domain")))
         middleware = Ros()
     graph = Graph(middleware)
     yield graph

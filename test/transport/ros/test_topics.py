@@ -32,12 +32,13 @@ def test_the_wiring_is_in_the_graph_before_a_driver_is(robot: Robot) -> None:
     robot.encoder("wired")
     robot.wait_for_encoder("wired")
 
-    def subscriptions(node: str) -> dict[str, list[str]]:
+    def subscribes(node: str, topic: str, type_name: str) -> bool:
         """As `ros2 node info`."""
-        return dict(robot.node.get_subscriber_names_and_types_by_node(node, "/"))
+        return (topic, [type_name]) in robot.node.get_subscriber_names_and_types_by_node(node, "/")
 
-    assert subscriptions("encoder_wired")["/wired/raw"] == ["sensor_msgs/msg/Image"]
-    assert subscriptions("fusion")["/omnibind/wired/embedding"] == ["sensor_msgs/msg/PointCloud2"]
+    wait_until(lambda: subscribes("encoder_wired", "/wired/raw", "sensor_msgs/msg/Image"), "the encoder")
+    embeddings = ("/omnibind/wired/embedding", "sensor_msgs/msg/PointCloud2")
+    wait_until(lambda: subscribes("fusion", *embeddings), "fusion")
 
 
 def test_quality_of_service_can_be_overridden(bundle: Path) -> None:
