@@ -1,4 +1,4 @@
-"""Which sensors are healthy, judged by whom they agree with.
+"""Which sensors are healthy, from which of them agree.
 
 Every pair of sensors keeps a log-likelihood ratio for "both are healthy" against "at least one is not". It
 changes by what their samples show of the same moment, and is forgotten over minutes. A set S of healthy
@@ -7,7 +7,7 @@ sensors then has the probability
     P(S) ~ exp(sum_{i in S} prior_i + sum_{i < j in S} ratio_ij)
 
 and a sensor is healthy with the sum of P(S) over all S that it is in. So one sensor that contradicts two
-which agree is at fault, and of two against two nobody can tell. Symmetric in the sensors; nothing is learned.
+which agree is at fault, and two against two remain undecided. Symmetric in the sensors; nothing is learned.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class FusionCore:
         left_out: live sensors that the latest step had no room for.
         top_k: number of labels in an answer, not counting `unknown`; may be set.
         unknown_threshold: probability below which the answer is `unknown`; may be set.
-        dispute: which live sensors contradict each other, if nobody can tell who is right; else "".
+        dispute: which live sensors contradict each other, if it is open which are right; else "".
 
     Raises:
         SpaceMismatch: the label bank lives in a space of another dimension.

@@ -42,7 +42,7 @@ _SURE, _UNSURE = 0.8, 0.5
 """Mean probability of the best class above which a sensor is sure, and below which it shows little."""
 
 SETTLED = 0.9
-"""Nobody knows whom to trust when two sets of healthy sensors exclude each other and none is as likely."""
+"""It is open which sensors are right when two sets exclude each other and none is as likely as this."""
 
 
 @dataclass
@@ -100,7 +100,7 @@ class HealthMonitor:
         for sensor, health in self._verdict.health.items():
             record = self._record(sensor)
             if not trusted and sensor in healthy:
-                record.faulty_since = record.turning_since = None  # nobody else is left: no probation
+                record.faulty_since = record.turning_since = None  # no other sensor is left: no probation
             self._decide(record, health, bool(healthy), now)
             if record.faulty_since is not None and health < _HEALTHY:
                 record.reason = self._reason(sensor, tracks)
@@ -133,7 +133,7 @@ class HealthMonitor:
         return list(merged.items())
 
     def dispute(self, sensors: Collection[str]) -> str:
-        """Who contradicts whom if nobody can tell who is right; "" if somebody can, or nobody does."""
+        """Which sensors contradict each other, if it is open which are right; else ""."""
         sets = sorted(self.hypotheses(sensors), key=lambda one: -one[1])
         likeliest, probability = sets[0]
         if probability >= SETTLED or all(s <= likeliest or s >= likeliest for s, _ in sets):

@@ -342,7 +342,7 @@ class FusionProcess:
         message = f"live: {', '.join(live)}" if live else "no live sensor"
         dispute = self._core.dispute
         if dispute:
-            message = f"{message}; {dispute}, and nothing tells which are right"
+            message = f"{message}; {dispute}, and it is open which are right"
         if self._rivals:
             message = f"{message}; {_rivalry(topics.RECOGNITION, self._rivals)}"
         return Report(

@@ -11,8 +11,9 @@ shows, the more the further they are apart (forward filter of a hidden Markov mo
     b_0 = 1 / K       b_i ~ (s_i b_{i-1} + (1 - s_i) / K) r_i       s_i = exp(-rate (t_i - t_{i-1}))
     r_i = trust_i p_i + (1 - trust_i) / K                            trust_i = (1 - noise) quality_i
 
-Only the newest sample of a sensor counts: what it repeats is no news, and an answer never rests on sensors
-that have left. The beliefs of likely sets of healthy sensors are averaged (`agreement.py`).
+One sensor alone has no noise: its probabilities are calibrated as they are. Only the newest sample of a
+sensor counts: what it repeats is no news, and an answer never rests on sensors that have left. The beliefs of
+likely sets of healthy sensors are averaged (`agreement.py`).
 
 Pure: it is handed the time. Memory: a `Track` per sensor.
 """
@@ -33,7 +34,7 @@ from omnibind_ros.types import Embedding
 
 _SECOND = 1_000_000_000
 _COMPARABLE = 5 * _SECOND
-"""Age beyond which a sensor's samples are compared with nobody's."""
+"""Age beyond which a sensor's samples are no longer compared."""
 
 _MOST_TRACKS = 256
 _AGREES, _OUTDATED = 0.5, 0.1
@@ -82,7 +83,7 @@ class SceneMemory:
         self._classes = classes
         self._config = config or MemoryConfig()
         self._tracks: dict[str, Track] = {}
-        self._trust: dict[str, float] = {}
+        self._quality: dict[str, float] = {}
         self._held: set[str] = set()
         self.health = HealthMonitor(self._config)
 
@@ -115,7 +116,7 @@ class SceneMemory:
         else:
             track.update(embedding, probabilities, began, pause)
         self._tracks[sensor] = track  # at the end: the one that was silent longest is first
-        self._trust[sensor] = (1 - self._config.noise_share) * min(max(embedding.quality, 0.0), 1.0)
+        self._quality[sensor] = min(max(embedding.quality, 0.0), 1.0)
         (self._held.add if held else self._held.discard)(sensor)
         self._bound()
         self.health.compare(sensor, self._comparable(embedding.stamp))
@@ -151,10 +152,11 @@ class SceneMemory:
     def _filter(self, ordered: Sequence[str], now: int) -> tuple[NDArray[np.float32], float]:
         """The belief of sensors that are all healthy, float32 [K], and its age in seconds."""
         uniform = 1 / self._classes
+        noise = self._config.noise_share if len(ordered) > 1 else 0.0
         belief = np.full(self._classes, uniform, np.float32)
         at: float | None = None
         for sensor in ordered:
-            track, trust = self._tracks[sensor], self._trust[sensor]
+            track, trust = self._tracks[sensor], (1 - noise) * self._quality[sensor]
             likelihood = np.float32(trust) * track.probabilities
             likelihood += np.float32((1 - trust) * uniform)
             if at is not None:
@@ -183,6 +185,6 @@ class SceneMemory:
     def _bound(self) -> None:
         while len(self._tracks) > _MOST_TRACKS:
             oldest = next(iter(self._tracks))
-            del self._tracks[oldest], self._trust[oldest]
+            del self._tracks[oldest], self._quality[oldest]
             self._held.discard(oldest)
             self.health.forget(oldest)

@@ -144,7 +144,7 @@ def test_a_probability_ages_with_the_sample_and_the_label_stays() -> None:
         scores.append(robot.step().labels[0].score)
     for span, score in zip((2.5, 3.5, 5.5), scores, strict=True):
         kept = np.exp(-0.2 * span)
-        assert score == pytest.approx(kept * 0.99 + (1 - kept) / 10, abs=0.01)
+        assert score == pytest.approx(kept + (1 - kept) / 10, abs=0.01)
 
 
 def test_what_a_sensor_showed_leaves_with_it() -> None:
