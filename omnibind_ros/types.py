@@ -16,7 +16,7 @@ Modality = str
 """The name of a modality; `omnibind_ros.modalities.registry` lists them."""
 
 Floats = NDArray[np.float32]
-"""Any array of float32; its shape is said where it is used."""
+"""Any array of float32; its shape is given where it is used."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Embedding:
         evidence: log of the scale s at which softmax(s cosines) is calibrated; where that is not known, log
             of the norm of the encoder's output before normalisation.
         frame_id: the sensor's coordinate frame.
+        span: seconds before `stamp` at which the sample began; 0 = an instant, or not known.
     """
 
     sensor: str
@@ -64,6 +65,7 @@ class Embedding:
     quality: float = 1.0
     evidence: float = 0.0
     frame_id: str = ""
+    span: float = 0.0
 
     def check(self, space: Space) -> None:
         """Check that fusion can use it.
@@ -84,7 +86,11 @@ class Embedding:
         if self.vector.shape != (space.dim,):
             return f"it has shape {self.vector.shape}, the space {space.id!r} needs ({space.dim},)"
         norm = float(np.sqrt(np.dot(self.vector, self.vector)))
-        if not np.isfinite(norm) or not np.isfinite(self.evidence) or not np.isfinite(self.quality):
+        if (
+            not np.isfinite(norm)
+            or not np.isfinite(self.evidence)
+            or not np.isfinite(self.quality + self.span)
+        ):
             return "it is not finite; check the encoder's input"
         if abs(norm - 1.0) > _UNIT_TOLERANCE:
             return f"its norm is {norm:.3g}, not 1; the encoder must normalise"
@@ -147,7 +153,7 @@ class SensorState(str, Enum):
     MUTED = "muted"
     """switched off by parameter"""
     FAULTY = "faulty"
-    """its embeddings are invalid or do not change"""
+    """its embeddings are invalid, or contradict those of the other sensors"""
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,7 @@ class SensorStatus:
         weight: share of the latest recognition.
         quality: of the latest valid embedding, 0 before the first.
         rejected: number of embeddings refused so far.
+        health: probability that its samples are of the scene, as far as the other sensors tell.
     """
 
     sensor: str
@@ -172,3 +179,4 @@ class SensorStatus:
     weight: float = 0.0
     quality: float = 0.0
     rejected: int = 0
+    health: float = 1.0

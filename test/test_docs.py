@@ -28,6 +28,7 @@ ROBOT_MODELS = (
     robot.SensorConfig,
     robot.FusionConfig,
     robot.Freshness,
+    robot.MemoryConfig,
     robot.EncodersConfig,
 )
 

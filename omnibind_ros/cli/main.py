@@ -96,7 +96,7 @@ def main() -> None:
     """Entry point of `omnibind`."""
     try:
         status = app(standalone_mode=False)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):  # the latter by a second Ctrl-C while the first is handled
         status = 130
     except Exception as error:
         if _log.isEnabledFor(logging.DEBUG):

@@ -45,8 +45,14 @@ def up(
     bundle = Bundle.load(robot.bundle)
     check_modalities(robot, bundle.modalities, bundle.name)
     environment = _environment(domain, connect, listen, zenoh_config)
+    supervisor: Supervisor | None = None
+
+    def reload() -> None:
+        if supervisor is not None:  # else the processes have yet to read the robot file
+            supervisor.send(signal.SIGHUP)
+
     with (
-        stop_on_signals(on_hangup=lambda: supervisor.send(signal.SIGHUP)) as stop,
+        stop_on_signals(on_hangup=reload) as stop,
         options.transport(
             False, "supervisor", robot.namespace, domain, connect, listen, zenoh_config
         ) as transport,

@@ -134,7 +134,7 @@ class Freshness(Settings):
     hold_s: Holds = Field(default_factory=dict, validate_default=True)
     """modalities that stay live for this long instead, with or without a driver, and may repeat themselves"""
     stuck_after_s: PositiveOrEndless = 5.0
-    """bit-identical embeddings for this long are a fault"""
+    """a sensor whose embeddings hardly change for this long, while the scene does, is stuck"""
     lost_after_s: PositiveOrEndless = 10.0
     """a sensor silent for this long beyond its time-out is lost"""
     max_back_jump_s: Positive = 1.0
@@ -143,6 +143,21 @@ class Freshness(Settings):
     """stamps may be ahead of fusion's clock by this much"""
     max_delay_s: Positive = 10.0
     """stamps that keep arriving later than this show another clock, not a delay"""
+
+
+class MemoryConfig(Settings):
+    """How fast the world changes and sensors fail."""
+
+    scene_change_hz: Positive = 0.15
+    """how often the scene changes, per second: the higher, the sooner a newer sample outweighs older ones"""
+    noise_share: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """share of a healthy sensor's samples that show nothing of the scene"""
+    health_forget_s: Positive = 60.0
+    """seconds after which agreement with the other sensors counts 1/e"""
+    faulty_after_s: Positive = 3.0
+    """a sensor that has been unhealthy for this long is faulty, and not fused"""
+    probation_s: Positive = 10.0
+    """a faulty sensor that has been healthy for this long is fused again"""
 
 
 class FusionConfig(Settings):
@@ -163,6 +178,7 @@ class FusionConfig(Settings):
     threads: Count = 1
     """threads of the fusion engine"""
     freshness: Freshness = Freshness()
+    memory: MemoryConfig = MemoryConfig()
 
     @model_validator(mode="after")
     def _rates_in_order(self) -> FusionConfig:

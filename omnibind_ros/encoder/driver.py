@@ -55,7 +55,11 @@ class Driver:
         self._subscription: Subscription | None = None
         self._type_name, self._qos = accepted[0], requested([], depth)
         self._subscribe()
-        self._watch = transport.watch(topic, self._on_offers)
+        try:
+            self._watch = transport.watch(topic, self._on_offers)
+        except BaseException:
+            self._unsubscribe()
+            raise
 
     @property
     def lost(self) -> int:
@@ -86,7 +90,7 @@ class Driver:
         """Subscribe as the drivers offer."""
         types = [offer.type_name for offer in usable]
         if self.present and not types:
-            # What was delivered but not read yet goes with the subscription.
+            # Closing the subscription discards what was delivered but not read yet.
             self._unsubscribe()
             self._turn(False)
             self._subscribe()
@@ -121,7 +125,7 @@ class Driver:
         type_name = self._type_name
 
         def receive(payload: bytes, lost: int) -> None:
-            self._turn(True)  # a message may overtake the news that its publisher is there
+            self._turn(True)  # a message may arrive before its publisher is reported
             self._on_payload(payload, type_name, lost)
 
         try:

@@ -22,7 +22,7 @@ class DriverTimeout:
 
 
 class DriverWatch:
-    """Measures a driver's message period and tells when it has been silent for too long.
+    """Measures a driver's message period and detects when it has been silent for too long.
 
     Attributes:
         timeout: how long a driver may be silent; may be replaced at any time.

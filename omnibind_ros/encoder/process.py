@@ -64,7 +64,7 @@ class EncoderProcess:
         self._worker: EncoderWorker | None = None
 
     def start(self) -> None:
-        """Begin to encode.
+        """Begin to encode; after an error nothing runs.
 
         Raises:
             ConfigError: a topic name is not valid, or a message package is not installed.
@@ -79,7 +79,7 @@ class EncoderProcess:
                 embedding_topic(sensor), "sensor_msgs/msg/PointCloud2", EMBEDDING
             )
             self._misplaced = _misplaced(self._embeddings, transport, sensor)
-            self._worker = EncoderWorker(
+            worker = EncoderWorker(
                 self._encoder,
                 Intake(_limits(self.settings) if streams else NEWEST_ONLY),
                 self._publish,
@@ -87,17 +87,22 @@ class EncoderProcess:
                 transport.now,
                 driver_timeout=self._driver_timeout(),
             )
-            self._status = EncoderStatus(self._worker)
-            self._worker.start()
-            self._driver = Driver(
-                transport,
-                self.settings.topic,
-                self._accepted,
-                self._receive,
-                self._on_presence,
-                streams=streams,
-                depth=_STREAM_DEPTH if streams else 1,
-            )
+            self._status = EncoderStatus(worker)
+            try:
+                self._driver = Driver(
+                    transport,
+                    self.settings.topic,
+                    self._accepted,
+                    self._receive,
+                    self._on_presence,
+                    streams=streams,
+                    depth=_STREAM_DEPTH if streams else 1,
+                )
+            except BaseException:
+                self._embeddings.close()
+                raise
+            worker.start()
+            self._worker = worker
 
     def stop(self) -> None:
         """Publish a goodbye and encode no more: fusion learns of it before anything else ends. Idempotent."""
@@ -153,9 +158,9 @@ class EncoderProcess:
     # From the driver, on the transport's threads
 
     def _receive(self, payload: bytes, type_name: str, lost: int) -> None:
-        stamp = self._transport.now()
-        if self._worker is not None and stamp:  # without a time an embedding has no stamp
-            self._worker.receive(payload, type_name, stamp, lost)
+        stamp, worker = self._transport.now(), self._worker
+        if worker is not None and stamp:  # without a time an embedding has no stamp
+            worker.receive(payload, type_name, stamp, lost)
 
     def _on_presence(self, present: bool) -> None:
         _log.info("%s: its driver %s", self.settings.sensor, "is there" if present else "is gone")

@@ -185,6 +185,7 @@ class SensorEncoder:
             quality=sample.quality,
             evidence=float(outputs["evidence"][0]),
             frame_id=sample.frame_id if self._frame_id is None else self._frame_id,
+            span=sample.span_s,
         )
         self.counters.encode_ms = _running_mean(self.counters.encode_ms, begun, self.counters.embeddings)
         self.counters.embeddings += 1

@@ -1,4 +1,4 @@
-"""How an encoder fares, told from what its worker has counted since the last look; for diagnostics."""
+"""The state of an encoder, from what its worker has counted since the last look; for diagnostics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EncoderStatus:
         """The status now.
 
         Args:
-            driver_present: somebody publishes the raw topic.
+            driver_present: the raw topic has a publisher.
             problem: why what is published there cannot be read at all.
         """
         state, reason = self._judge(driver_present, problem)
@@ -81,7 +81,7 @@ class EncoderStatus:
         return self._verdict
 
     def _since_last_look(self) -> tuple[SensorState, str] | None:
-        """What the new counts say; None when nothing happened."""
+        """The state that the new counts show; None if there are none."""
         now, seen = replace(self._worker.encoder.counters), self._seen
         at, failures = monotonic(), self._worker.failures
         elapsed, self._seen_at = at - self._seen_at, at

@@ -26,7 +26,7 @@ from omnibind_ros.process.throttled_log import ThrottledLog
 from omnibind_ros.types import Embedding
 
 _LONGEST_SLEEP_S = 1.0
-"""so that a time-out which was changed is obeyed"""
+"""so that a changed time-out takes effect"""
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class EncoderWorker:
                     self._encode_newest(batch)
                 elif self._watch.fell_silent(self._steady()):
                     self._note_silence()
-            except Exception as error:  # whatever it was, the next message deserves a living thread
+            except Exception as error:  # whatever it was, the thread goes on with the next message
                 self._count_failure(error)
 
     def _encode_newest(self, batch: list[Received]) -> None:

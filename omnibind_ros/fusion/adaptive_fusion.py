@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibind_ros.bundle.temperature_scaling import MAX_EVIDENCE
 from omnibind_ros.errors import BundleError
 from omnibind_ros.types import Embedding, Modality
 
 RunModel = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 """Runs a model once: named input arrays -> named output arrays, as `Engine.run` does."""
-
-_MAX_EVIDENCE = 10.0
-"""An encoder's norm is near exp(2.5); beyond exp(10) it is wrong, and must not overflow the model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +68,7 @@ class AdaptiveFusion:
             "mask": np.zeros(max_sensors, np.float32),
             "centres": np.ascontiguousarray(centres, np.float32),
         }
+        self._centres = self._inputs["centres"]
         self.max_sensors = max_sensors
 
     def warm_up(self) -> None:
@@ -81,15 +80,19 @@ class AdaptiveFusion:
         self._fill([])
         self._run(self._inputs)
 
-    def fuse(self, live: Sequence[Embedding]) -> Fused:
+    def fuse(self, live: Sequence[Embedding], classes: NDArray[np.intp] | None = None) -> Fused:
         """Fuse at least one embedding, all of one space and stamped by one clock.
 
         If there are more than `max_sensors`, those of the best quality and age are taken.
+
+        Args:
+            classes: those that are considered; None = all.
         """
         if len(live) == 1:
             return _untouched(live[0])
         kept = self._kept(live)
         self._fill([live[index] for index in kept])
+        self._inputs["centres"] = self._centres if classes is None else self._centres[classes]
         outputs = self._run(self._inputs)
         weights = np.zeros(len(live), np.float32)
         weights[kept] = _shares(np.asarray(outputs["weights"], np.float32)[: len(kept)])
@@ -109,7 +112,7 @@ class AdaptiveFusion:
         inputs, generic = self._inputs, len(self._ids)
         for row, embedding in enumerate(live):
             inputs["embeddings"][row] = embedding.vector
-            inputs["evidence"][row] = min(max(embedding.evidence, -_MAX_EVIDENCE), _MAX_EVIDENCE)
+            inputs["evidence"][row] = min(max(embedding.evidence, -MAX_EVIDENCE), MAX_EVIDENCE)
             inputs["quality"][row] = min(max(embedding.quality, 0.0), 1.0)
             inputs["modality"][row] = self._ids.get(embedding.modality, generic)
             inputs["mask"][row] = 1.0

@@ -3,7 +3,7 @@
     LIVE    its newest embedding is valid and younger than max(min_timeout, periods x measured period)
     STALE   that one is too old, or none has arrived yet
     LOST    its encoder has no valid input or is gone, or nothing has arrived for long
-    FAULTY  its embeddings are refused (not finite, wrong size or space, stamps backwards) or do not change
+    FAULTY  its embeddings are refused (not finite, wrong size or space, stamps backwards) or distrusted
     MUTED   switched off by parameter
 
 `update`, `appear`, `goodbye`, `leave` and `reject` record what arrived; `live`, `statuses` and `next_expiry`
@@ -117,6 +117,14 @@ class LiveSet:
         for sensor in self._sensors.values():
             sensor.muted = sensor.name in self._muted
 
+    def distrust(self, sensor: str, reason: str, now: int) -> None:
+        """The sensor's embeddings are valid and wrong: it is FAULTY instead of LIVE. "" = trusted again."""
+        known = self._sensors.get(sensor)
+        if known is None or known.distrust == reason:
+            return
+        known.distrust = reason
+        self._note(known, now)
+
     def reset(self, now: int) -> None:
         """The clock jumped: what arrived before is invalid, except what is held without limit.
 
@@ -138,6 +146,23 @@ class LiveSet:
             for sensor in self._sensors.values()
             if sensor.latest is not None and sensor.state(now) is SensorState.LIVE
         )
+
+    def newest(self, sensor: str) -> Embedding | None:
+        """The newest valid embedding of a sensor, stamped by fusion's clock; None after it left."""
+        known = self._sensors.get(sensor)
+        return None if known is None else known.latest
+
+    def is_valid(self, sensor: str) -> bool:
+        """Whether what a known sensor sent last can be used, trusted or not."""
+        return self._sensors[sensor].fault == ""
+
+    def timeout(self, sensor: str) -> int:
+        """Age in ns at which an embedding of a known sensor is too old."""
+        return self._sensors[sensor].timeout
+
+    def holds(self, modality: Modality) -> bool:
+        """Whether embeddings of the modality count for a fixed time and may be repeated."""
+        return self._timeouts.holds(modality)
 
     def statuses(self, now: int) -> tuple[SensorStatus, ...]:
         """A line per known sensor, ordered by name."""

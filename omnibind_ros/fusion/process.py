@@ -22,7 +22,7 @@ from omnibind_ros.fusion.core import FusionCore
 from omnibind_ros.fusion.publish_schedule import PublishSchedule
 from omnibind_ros.messages import topics
 from omnibind_ros.messages.cdr import deserialise
-from omnibind_ros.messages.classification import encode_contributions, encode_recognition
+from omnibind_ros.messages.classification import encode_contributions, encode_health, encode_recognition
 from omnibind_ros.messages.diagnostics import Level, Report, sensor_report
 from omnibind_ros.messages.embedding_cloud import decode_embedding, encode_fused
 from omnibind_ros.messages.label_info import encode_label_info
@@ -34,6 +34,9 @@ from omnibind_ros.types import Recognition, SensorState, SensorStatus
 _log = logging.getLogger(__name__)
 
 _CLASSIFICATION, _CLOUD = "vision_msgs/msg/Classification", "sensor_msgs/msg/PointCloud2"
+
+_HEALTH_EVERY = 1_000_000_000
+"""ns between two messages of sensor health, unless a state changes."""
 
 _SETTLING_S = 1.0
 """How long after its start fusion may take to find the encoders before it publishes that no sensor is
@@ -72,6 +75,7 @@ class FusionProcess:
         "unknown_threshold",
         "muted_sensors",
         "freshness",
+        "memory",
     )
     name = "fusion"
 
@@ -93,6 +97,7 @@ class FusionProcess:
         self._recognitions = 0
         self._failures = 0
         self._step_ms = 0.0
+        self._health_due = 0
         self._settled_at = 0
         self._log = ThrottledLog(_log)
         self._outlets: dict[str, Publisher] = {}
@@ -109,6 +114,7 @@ class FusionProcess:
             self._settled_at = self._steady() + round(_SETTLING_S * 1e9)
             self._advertise(topics.LABELS, "vision_msgs/msg/LabelInfo", LATCHED)
             self._advertise(topics.FUSED_EMBEDDING, _CLOUD, EMBEDDING)
+            self._advertise(topics.HEALTH, _CLASSIFICATION, LATCHED)
             self._advertise_answers()
             self._outlets[topics.LABELS].publish(self._label_info())
             self._alarm = self._transport.alarm(self._step)
@@ -156,7 +162,7 @@ class FusionProcess:
     def clock_jumped(self) -> None:
         """The clock was set: what was received no longer counts."""
         with self._transport.exclusive():
-            self._core.live_set.reset(self._transport.now())
+            self._core.reset(self._transport.now())
             self._schedule.changed()
 
     def reports(self) -> list[Report]:
@@ -253,6 +259,7 @@ class FusionProcess:
             _log.info("%s is %s: %s", change.sensor, change.after.value, change.reason)
             self._schedule.changed()
         if changes:
+            self._health_due = 0
             self.on_news()
 
     def _answer(self) -> None:
@@ -265,6 +272,7 @@ class FusionProcess:
         self._step_ms += ((self._steady() - begun) / 1e6 - self._step_ms) / 16
         self._recognitions += 1
         self._publish(recognition)
+        self._publish_health(begun)
 
     def _publish(self, recognition: Recognition) -> None:
         frame_id = self.settings.frame_id
@@ -274,6 +282,14 @@ class FusionProcess:
         self._outlets[topics.FUSED_EMBEDDING].publish(
             encode_fused(recognition, self._bundle.space.tag, frame_id)
         )
+
+    def _publish_health(self, steady: int) -> None:
+        if steady < self._health_due:
+            return
+        self._health_due = steady + _HEALTH_EVERY
+        now = self._transport.now()
+        health = encode_health(self._core.statuses(now), now, self.settings.frame_id)
+        self._outlets[topics.HEALTH].publish(health)
 
     def _patience_s(self) -> float:
         """Seconds until something is due if nothing arrives."""
@@ -310,6 +326,7 @@ class FusionProcess:
         encoder = self._encoders.get(status.sensor)
         count, counts = (encoder.alive, encoder.subscription.counts) if encoder else (0, None)
         values = {
+            "health": status.health,
             "encoders": count,
             "lost": counts.lost if counts else 0,
             "malformed": counts.malformed if counts else 0,
@@ -323,17 +340,21 @@ class FusionProcess:
     def _own_report(self, statuses: Sequence[SensorStatus]) -> Report:
         live = [status.sensor for status in statuses if status.state is SensorState.LIVE]
         message = f"live: {', '.join(live)}" if live else "no live sensor"
+        dispute = self._core.dispute
+        if dispute:
+            message = f"{message}; {dispute}, and it is open which are right"
         if self._rivals:
             message = f"{message}; {_rivalry(topics.RECOGNITION, self._rivals)}"
         return Report(
             "recognition",
-            Level.OK if live and not self._rivals else Level.WARN,
+            Level.OK if live and not self._rivals and not dispute else Level.WARN,
             message,
             {
                 "bundle": self._bundle.name,
                 "space": self._bundle.space.id,
                 "live": len(live),
                 "known": len(statuses),
+                "dispute": dispute,
                 "recognitions": self._recognitions,
                 "step_ms": self._step_ms,
                 "failures": self._failures,

@@ -9,8 +9,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from omnibind_ros.config.robot import Freshness
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.period import Period
@@ -30,7 +28,6 @@ class Timeouts:
     def __init__(self, freshness: Freshness, expected_periods: Mapping[Modality, float]) -> None:
         self.freshness = freshness
         self._expected = expected_periods
-        self.stuck_after = nanoseconds(freshness.stuck_after_s)
         self.lost_after = nanoseconds(freshness.lost_after_s)
         self.max_back_jump = nanoseconds(freshness.max_back_jump_s)
         self.tolerance = nanoseconds(freshness.future_tolerance_s)
@@ -57,6 +54,7 @@ class TrackedSensor:
         timeout: age of `latest` at which it is too old.
         last_arrival: when anything last arrived from it.
         reported: the state last seen by whoever follows changes.
+        distrust: why its embeddings, though valid, are not fused; "" = they are.
     """
 
     def __init__(self, name: str, modality: Modality, timeouts: Timeouts, now: int, *, muted: bool) -> None:
@@ -66,11 +64,11 @@ class TrackedSensor:
         self.latest: Embedding | None = None
         self.last_arrival = now
         self.reported: SensorState | None = None
+        self.distrust = ""
         self._period = Period(SECOND)
         self._newest_stamp: int | None = None  # kept when it leaves: late leftovers must not bring it back
         self._received: int | None = None
         self._own_clock = False  # its stamps do not follow fusion's clock
-        self._same_since = 0
         self._repeats = 0
         self._rejected = 0
         self._gone = ""
@@ -87,6 +85,11 @@ class TrackedSensor:
         self._timeouts = timeouts
         self.timeout = timeouts.of(self.modality, self._period.trusted)
 
+    @property
+    def fault(self) -> str:
+        """What is wrong with what it sent last; "" if nothing is."""
+        return self._fault
+
     # What arrives
 
     def update(self, embedding: Embedding, space: Space, now: int) -> bool:
@@ -94,7 +97,6 @@ class TrackedSensor:
         problem = self._problem(embedding, space)
         if problem is None:
             self._accept(embedding, now)
-            problem = self._stuck(now)
         self.last_arrival = now
         if problem is not None:
             self._rejected += 1
@@ -148,7 +150,7 @@ class TrackedSensor:
             return SensorState.FAULTY if self._fault else SensorState.STALE
         age = now - self.latest.stamp
         if -self._timeouts.tolerance <= age < self.timeout:
-            return SensorState.LIVE
+            return SensorState.FAULTY if self.distrust else SensorState.LIVE
         return SensorState.STALE if age < self.timeout + self._timeouts.lost_after else SensorState.LOST
 
     def expiry(self) -> int | None:
@@ -169,6 +171,8 @@ class TrackedSensor:
             return silent + self._fault if state is SensorState.LOST else self._fault
         if self.latest is None:
             return "its encoder is there; no embedding yet"
+        if state is SensorState.FAULTY:
+            return self.distrust
         if state is SensorState.LIVE:
             return self._clock_problem() or "fresh"
         return self._why_too_old(self.latest, now)
@@ -207,9 +211,6 @@ class TrackedSensor:
     def _accept(self, embedding: Embedding, now: int) -> None:
         if embedding.modality != self.modality:
             self._period = Period(SECOND)
-        paused = self._received is None or now - self._received >= self.timeout
-        if paused or not _repeats(self.latest, embedding):
-            self._same_since = now
         self._period.arrived(now)
         self.modality = embedding.modality
         self.timeout = self._timeouts.of(self.modality, self._period.trusted)
@@ -230,12 +231,6 @@ class TrackedSensor:
         elif late > self._timeouts.max_delay and self.latest is not None:
             # Only the second one: a first embedding that is this old is a leftover, not another clock.
             self._own_clock = True
-
-    def _stuck(self, now: int) -> str | None:
-        if self._timeouts.holds(self.modality) or now - self._same_since < self._timeouts.stuck_after:
-            return None
-        seconds = (now - self._same_since) / SECOND
-        return f"stuck: bit-identical embeddings for {seconds:.1f} s; check the sensor"
 
     def _forget(self) -> None:
         self.latest = self._received = None
@@ -265,7 +260,3 @@ class TrackedSensor:
 def nanoseconds(seconds: float) -> int:
     """Seconds, possibly infinite, as ns."""
     return FOREVER if math.isinf(seconds) else min(int(seconds * SECOND), FOREVER)
-
-
-def _repeats(before: Embedding | None, embedding: Embedding) -> bool:
-    return before is not None and np.array_equal(before.vector, embedding.vector)

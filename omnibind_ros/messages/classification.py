@@ -1,4 +1,8 @@
-"""The answer on the wire, as vision_msgs/Classification: `omnibind/recognition`, `omnibind/contributions`.
+"""Names and scores on the wire, as vision_msgs/Classification.
+
+    omnibind/recognition     labels and their probabilities
+    omnibind/contributions   live sensors and their weights
+    omnibind/health          known sensors and their probabilities of being healthy
 
 Results are ordered best first. No result at all means that no sensor is live.
 """
@@ -12,7 +16,7 @@ from typing import Any
 from omnibind_ros.errors import BadMessage
 from omnibind_ros.messages.cdr import message_class
 from omnibind_ros.messages.stamps import make_header, stamp_of
-from omnibind_ros.types import Contribution, LabelScore, Recognition
+from omnibind_ros.types import Contribution, LabelScore, Recognition, SensorState, SensorStatus
 
 
 def encode_recognition(recognition: Recognition, frame_id: str = "base_link") -> Any:
@@ -25,6 +29,17 @@ def encode_contributions(recognition: Recognition, frame_id: str = "base_link") 
     """The `vision_msgs/msg/Classification` of the weights: `class_id` = sensor, `score` = weight."""
     weights = ((share.sensor, share.weight) for share in recognition.contributions)
     return _classification(weights, recognition.stamp, frame_id)
+
+
+def encode_health(statuses: Iterable[SensorStatus], stamp: int, frame_id: str = "base_link") -> Any:
+    """The `vision_msgs/msg/Classification` of the sensors that send: `class_id` = sensor, `score` = health.
+
+    Most healthy first. A sensor that is faulty for another reason than its health, e.g. one whose embeddings
+    are not finite, has health 0.
+    """
+    sending = (SensorState.LIVE, SensorState.MUTED, SensorState.FAULTY)
+    health = [(s.sensor, s.health) for s in statuses if s.state in sending]
+    return _classification(sorted(health, key=lambda item: -item[1]), stamp, frame_id)
 
 
 def decode_recognition(message: Any, contributions: tuple[Contribution, ...] = ()) -> Recognition:

@@ -1,9 +1,9 @@
 """`/diagnostics`: a status a sensor and one for fusion, as a diagnostic_msgs/DiagnosticArray.
 
-LIVE, MUTED -> OK      as it should be (muted is somebody's wish)
-LOST        -> WARN    sensors may come and go; somebody might want to know
+LIVE, MUTED -> OK      as it should be (muted on request)
+LOST        -> WARN    sensors may come and go, which may matter
 STALE       -> STALE   it is there and silent
-FAULTY      -> ERROR   what it sends cannot be used
+FAULTY      -> ERROR   what it sends cannot be used, or contradicts the other sensors
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Report:
 
 
 def sensor_report(status: SensorStatus, values: Mapping[str, object] | None = None) -> Report:
-    """What fusion (or an encoder, with more `values` such as drops, encode ms, backend) says of a sensor."""
+    """The report of fusion on a sensor, or of its encoder, with more `values` (drops, encode ms, backend)."""
     known: dict[str, object] = {
         "modality": status.modality,
         "state": status.state.value,
@@ -68,7 +68,7 @@ def sensor_report(status: SensorStatus, values: Mapping[str, object] | None = No
 
 
 def reporter_name(node: str, namespace: str = "") -> str:
-    """What stands before the colon of a status name: the node, told apart from those of other robots.
+    """What stands before the colon of a status name: the node, with its namespace.
 
     `/diagnostics` is one topic for all namespaces.
     """

@@ -4,6 +4,7 @@
                quality     FLOAT32 x 1   signal checks, 0 to 1
                evidence    FLOAT32 x 1   log of the encoder's output norm
                space       UINT32  x 1   `Space.tag`
+               span        FLOAT32 x 1   seconds from the beginning of the sample to its stamp; optional
 
 little endian, in this order as this module writes them; a reader takes the vector from `fields[0]` and finds
 the others by name. `header` carries the sample's stamp and the sensor's frame, the topic the sensor's name. A
@@ -27,6 +28,7 @@ from omnibind_ros.types import Embedding, Modality, Recognition
 
 _UINT32, _FLOAT32 = 6, 7
 _SCALARS = {"quality": _FLOAT32, "evidence": _FLOAT32, "space": _UINT32}
+_OPTIONAL = {"span": _FLOAT32}
 _FLOAT: Callable[..., tuple[float]] = struct.Struct("<f").unpack_from
 _UINT: Callable[..., tuple[int]] = struct.Struct("<I").unpack_from
 
@@ -37,11 +39,12 @@ FUSED = "fused"
 def encode_embedding(embedding: Embedding) -> Any:
     """The `sensor_msgs/msg/PointCloud2` of an embedding."""
     dim = len(embedding.vector)
-    point = np.empty(dim + 3, "<f4")
+    point = np.empty(dim + 4, "<f4")
     point[:dim] = embedding.vector
     point[dim] = embedding.quality
     point[dim + 1] = embedding.evidence
-    point[dim + 2 :].view("<u4")[0] = embedding.space
+    point[dim + 2 : dim + 3].view("<u4")[0] = embedding.space
+    point[dim + 3] = embedding.span
     return _cloud(embedding.modality, dim, point.view(np.uint8), 1, embedding.stamp, embedding.frame_id)
 
 
@@ -90,6 +93,7 @@ def decode_embedding(message: Any, sensor: str) -> Embedding | None:
         quality=_FLOAT(data, layout.quality)[0],
         evidence=_FLOAT(data, layout.evidence)[0],
         frame_id=message.header.frame_id,
+        span=0.0 if layout.span is None else _FLOAT(data, layout.span)[0],
     )
 
 
@@ -102,6 +106,7 @@ class _Layout(NamedTuple):
     quality: int
     evidence: int
     space: int
+    span: int | None = None
 
 
 _Fields = tuple[tuple[str, int, int, int], ...]
@@ -115,7 +120,7 @@ def _checked_layout(fields: _Fields, size: int) -> _Layout:
     modality, vector, _, dim = fields[0]
     starts = {}
     for index, (name, offset, datatype, count) in enumerate(fields):
-        wanted = _FLOAT32 if index == 0 else _SCALARS.get(name)
+        wanted = _FLOAT32 if index == 0 else _SCALARS.get(name) or _OPTIONAL.get(name)
         if wanted is None:
             continue
         if datatype != wanted or count < 1:
@@ -145,7 +150,7 @@ def _cloud(
         width=points,
         fields=_fields(modality, dim),
         is_bigendian=False,
-        point_step=4 * dim + 12,
+        point_step=4 * dim + 16,
         row_step=data.size,
         data=data,
         is_dense=True,
@@ -161,4 +166,5 @@ def _fields(modality: Modality, dim: int) -> list[Any]:
         field(name="quality", offset=4 * dim, datatype=_FLOAT32, count=1),
         field(name="evidence", offset=4 * dim + 4, datatype=_FLOAT32, count=1),
         field(name="space", offset=4 * dim + 8, datatype=_UINT32, count=1),
+        field(name="span", offset=4 * dim + 12, datatype=_FLOAT32, count=1),
     ]

@@ -6,6 +6,7 @@ import re
 
 RECOGNITION = "omnibind/recognition"
 CONTRIBUTIONS = "omnibind/contributions"
+HEALTH = "omnibind/health"
 FUSED_EMBEDDING = "omnibind/fused_embedding"
 LABELS = "omnibind/labels"
 DIAGNOSTICS = "/diagnostics"

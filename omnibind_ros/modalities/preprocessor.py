@@ -37,6 +37,7 @@ class Sample:
         frame_id: the sensor's coordinate frame.
         quality: 0 means that nothing valid is there (a covered lens, silence): it must not be encoded.
         reason: what lowered the quality.
+        span_s: seconds from the beginning of the sample to `stamp`; 0 = an instant.
     """
 
     data: NDArray[Any]
@@ -44,6 +45,7 @@ class Sample:
     frame_id: str
     quality: float
     reason: str = ""
+    span_s: float = 0.0
 
 
 class Preprocessor(ABC):

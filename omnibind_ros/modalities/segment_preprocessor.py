@@ -37,4 +37,5 @@ class SegmentPreprocessor(Preprocessor):
         verdict = self.check(raw)
         if not segment.begun:
             verdict = Check(min(verdict.quality, _WITHOUT_PAUSES), verdict.reason or self.no_pauses)
-        return [Sample(self.prepare(raw), stamp, frame_id, verdict.quality, verdict.reason)]
+        span_s = (len(window) - segment.start) / self.format.rate
+        return [Sample(self.prepare(raw), stamp, frame_id, verdict.quality, verdict.reason, span_s)]

@@ -92,7 +92,7 @@ class RobotView:
         reporter, _, sensor = name.partition(": ")
         if "state" not in values:
             return
-        report = _Report(values, message.partition(": ")[2], now, warns)
+        report = _Report(values, message.removeprefix(values["state"]).lstrip(":; "), now, warns)
         if reporter == reporter_name("fusion", self._namespace):
             self._by_fusion[sensor] = report
         elif reporter == reporter_name(f"encoder_{sensor}", self._namespace):
@@ -110,15 +110,15 @@ class RobotView:
 
     def _sensor(self, name: str, now: float) -> SensorRow:
         report = self._by_fusion.get(name, _NO_REPORT)
-        state = _state(report.values.get("state"))
-        reason = report.reason
-        warning = reason if report.warns and state is SensorState.LIVE and name in self._weights else ""
+        encoder = self._encoder(name, now)
+        state, reason = report.state, report.reason
+        warnings = [one.reason for one in (report, encoder) if one.warns and one.state is SensorState.LIVE]
+        warning = "; ".join(warnings) if name in self._weights else ""
         # Contributions come with every answer, diagnostics once a second.
         if name in self._weights:
             state = SensorState.LIVE
         elif state is SensorState.LIVE:
             state, reason = SensorState.STALE, ""
-        encoder = self._encoder(name, now)
         encoder_is_there = report.values.get("encoders") != "0"
         return SensorRow(
             sensor=name,
@@ -154,6 +154,13 @@ class _Report:
     at: float
     warns: bool = False
 
+    @property
+    def state(self) -> SensorState | None:
+        try:
+            return SensorState(self.values.get("state"))
+        except ValueError:
+            return None
+
     def number(self, key: str) -> float | None:
         try:
             number = float(self.values.get(key, ""))
@@ -163,10 +170,3 @@ class _Report:
 
 
 _NO_REPORT = _Report({}, "", -math.inf)
-
-
-def _state(text: str | None) -> SensorState | None:
-    try:
-        return SensorState(text)
-    except ValueError:
-        return None

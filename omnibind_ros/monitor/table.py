@@ -1,4 +1,4 @@
-"""The state of a robot for people: a calm live table in a terminal, else a line per change.
+"""The state of a robot for people: a live table in a terminal, else a line per change.
 
     with Screen(Console(), "robot1") as screen:
         while ...:

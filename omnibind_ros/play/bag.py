@@ -128,7 +128,7 @@ def _learn_types(reader: AnyReader, connections: list[Connection], path: Path) -
 
 
 def _offered_qos(connection: Connection) -> Qos:
-    """The QoS the topic was recorded with; the default for what the bag does not say."""
+    """The QoS the topic was recorded with; the default where the bag does not record it."""
     ext: Any = connection.ext
     if not ext.offered_qos_profiles:
         return Qos()

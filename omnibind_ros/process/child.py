@@ -165,15 +165,23 @@ class Child:
 
 
 def stop_all(children: Iterable[Child], grace_s: float = GRACE_S) -> None:
-    """End several processes: SIGTERM to all, then SIGKILL to those that still run after `grace_s`."""
+    """End several processes: SIGTERM to all, then SIGKILL to those that still run after `grace_s`.
+
+    Returns after twice `grace_s` at the latest: a fork server that is stopped reports no ends.
+    """
     running = [child for child in children if child.runs]
     for child in running:
         child.terminate()
-    deadline = time.monotonic() + grace_s
-    for child in running:
-        if child.wait(max(0.0, deadline - time.monotonic())) is None:
-            child.kill()
-            child.wait()
+    late = _running_after(grace_s, running)
+    for child in late:
+        child.kill()
+    _running_after(grace_s, late)
+
+
+def _running_after(timeout_s: float, children: Iterable[Child]) -> list[Child]:
+    """Wait for the children together; those that still run after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    return [child for child in children if child.wait(max(0.0, deadline - time.monotonic())) is None]
 
 
 def ending(returncode: int) -> str:

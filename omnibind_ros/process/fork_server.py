@@ -26,11 +26,13 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from omnibind_ros.process.child import bound_to_us, run_main
+from omnibind_ros.process.child import GRACE_S, bound_to_us, run_main
 from omnibind_ros.process.die_with_parent import PR_SET_PDEATHSIG
 from omnibind_ros.process.memory import freeze
 
 _LONGEST_REQUEST = 1 << 16
+_PATIENCE_S = 30.0
+"""Time that the fork server has to import everything and start the first command, and each later one."""
 
 
 class ForkServer:
@@ -38,10 +40,12 @@ class ForkServer:
 
     Args:
         preload: modules to import once for all of them.
+        patience_s: a fork server that has not started a command by then is killed, and its children with it.
     """
 
-    def __init__(self, preload: Sequence[str]) -> None:
+    def __init__(self, preload: Sequence[str], patience_s: float = _PATIENCE_S) -> None:
         self._preload = preload
+        self._patience_s = patience_s
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
 
@@ -52,8 +56,11 @@ class ForkServer:
             OSError: no process can be started.
         """
         with self._lock:
-            if self._connection is None or self._connection.lost:
-                self._connection = _Connection(self._preload)
+            if self._connection is not None and self._connection.lost:
+                self._connection.close()
+                self._connection = None
+            if self._connection is None:
+                self._connection = _Connection(self._preload, self._patience_s)
             return self._connection.spawn(arguments, environment, output)
 
     def close(self) -> None:
@@ -88,8 +95,10 @@ class ForkedProcess:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
+        # It may have ended although the fork server has not reported that yet.
         if self.returncode is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def end(self, returncode: int) -> None:
         """It has ended."""
@@ -100,8 +109,9 @@ class ForkedProcess:
 class _Connection:
     """A running fork server."""
 
-    def __init__(self, preload: Sequence[str]) -> None:
+    def __init__(self, preload: Sequence[str], patience_s: float) -> None:
         self.lost = False
+        self._patience_s = patience_s
         self._children: dict[int, ForkedProcess] = {}
         self._started: queue.Queue[ForkedProcess | None] = queue.Queue()
         self._socket, theirs = socket.socketpair()
@@ -119,6 +129,10 @@ class _Connection:
     def close(self) -> None:
         with suppress(OSError):  # it may have ended by itself
             self._socket.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:  # e.g. it is stopped
+            self._process.kill()
         self._thread.join()
         self._socket.close()
 
@@ -128,13 +142,19 @@ class _Connection:
             socket.send_fds(self._socket, [request], [output])
         except OSError:
             self.lost = True
-        child = None if self.lost else self._started.get()
+        try:
+            child = None if self.lost else self._started.get(timeout=self._patience_s)
+        except queue.Empty:
+            self._process.kill()  # else a late answer would be taken for that to the next request
+            self.lost = True
+            raise OSError(f"the fork server does not answer within {self._patience_s:g} s") from None
         if child is None:
             raise OSError("the fork server has ended")
         return child
 
     def _read(self) -> None:
-        with self._socket.makefile() as replies:
+        # The connection is reset if the fork server was killed before it read a request.
+        with suppress(ConnectionResetError), self._socket.makefile() as replies:
             for line in replies:
                 self._take(json.loads(line))
         self.lost = True
@@ -223,7 +243,7 @@ def _become(server: int, request: dict[str, Any], output: int) -> None:
         import_module("omnibind_ros.cli.main").main()
         status = 0
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else 1
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Warnings that may come with every message, said at most once in a while."""
+"""Warnings that may come with every message, logged at a limited rate."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a process needs of a transport: publish, subscribe, watch who publishes, an alarm, and the time.
 
-Messages are CDR bytes on both sides, so a message costs nothing before somebody decodes it. A transport calls
+Messages are CDR bytes on both sides, so a message costs nothing before it is decoded. A transport calls
 back one call at a time, on threads of its own: code that only reacts to callbacks needs no lock. A callback
 may raise: the error is reported, and the next call comes all the same.
 """

@@ -17,8 +17,9 @@ import pytest
 from bundles import write_stub_bundle
 
 from omnibind_ros.cli import main as command_line
-from omnibind_ros.cli.up import programs
+from omnibind_ros.cli.up import programs, up
 from omnibind_ros.config.robot import load_robot
+from omnibind_ros.errors import TransportError
 
 ROBOT = """\
 bundle: {bundle}
@@ -180,3 +181,19 @@ def _read_until(lines: IO[str], *wanted: str) -> str:
         if not missing:
             return line
     raise AssertionError(f"no line with {missing}")
+
+
+def test_a_hangup_while_it_starts_is_ignored(
+    robot: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hang_up(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise TransportError("no network")
+
+    monkeypatch.setattr("omnibind_ros.cli.options.transport", hang_up)
+    with pytest.raises(TransportError):
+        up(str(robot))
+    for thread in threading.enumerate():
+        if thread.name == "signals":
+            thread.join()
+    assert caplog.text == ""

@@ -103,16 +103,16 @@ def test_the_answer_ends_with_the_last_live_sensor(core: FusionCore) -> None:
     assert core.step(START + seconds(2)).labels == ()
 
 
-def test_scores_are_the_calibrated_probabilities_for_that_many_sensors() -> None:
-    core = make_core(top_k=10)
-    for count, sensor in enumerate(["a", "b"], start=1):
-        core.update(embedding(sensor), START)
-        recognition = core.step(START)
-        assert recognition.fused is not None
-        cosines = LABELS.similarity(recognition.fused)
-        expected = scaling(20.0, 30.0).probabilities(cosines, count)
-        got = {label.label: label.score for label in recognition.labels if label.label != "unknown"}
-        assert got == pytest.approx(dict(zip(NAMES, expected.tolist(), strict=True)))
+def test_the_scores_of_one_sensor_are_what_its_evidence_allows() -> None:
+    """softmax(exp(evidence) cosines)."""
+    for evidence in (0.5, 2.5):
+        core = make_core(threshold=0.0, top_k=10)
+        seen = embedding("a", START, evidence=evidence)
+        core.update(seen, START)
+        sure = np.exp(np.exp(evidence) * LABELS.similarity(seen.vector).astype(float))
+        expected = sure / sure.sum()
+        got = {label.label: label.score for label in core.step(START).labels}
+        assert got == pytest.approx(dict(zip(NAMES, expected.tolist(), strict=True)), rel=1e-4)
 
 
 def test_unknown_comes_first_below_the_threshold_and_the_labels_follow() -> None:

@@ -289,18 +289,26 @@ def test_an_embedding_that_arrives_too_late_is_stale_with_the_delay_as_reason(li
     assert "arrived 2.0 s late" in status(live_set, START + seconds(2)).reason
 
 
-def test_stuck_is_bit_identical_while_new_stamps_keep_coming(live_set: LiveSet) -> None:
-    now = START
-    while now < START + seconds(5):
+def test_bit_identical_embeddings_are_no_fault(live_set: LiveSet) -> None:
+    """A noiseless camera may look at a still scene for as long as it likes."""
+    for index in range(100):
+        now = START + seconds(0.25 * index)
         assert live_set.update(embedding(stamp=now, vector=unit(7)), now)
-        now += seconds(0.25)
-    assert not live_set.update(embedding(stamp=now, vector=unit(7)), now)
-    assert status(live_set, now).state is FAULTY
-    assert "stuck" in status(live_set, now).reason
-    assert names(live_set, now) == []
-    now += seconds(0.25)
-    assert live_set.update(embedding(stamp=now, vector=unit(8)), now)
     assert names(live_set, now) == ["camera"]
+
+
+def test_a_distrusted_sensor_is_faulty_with_the_reason_until_it_is_trusted_again(live_set: LiveSet) -> None:
+    live_set.update(embedding(stamp=START), START)
+    live_set.distrust("camera", "contradicts touch", START)
+    assert names(live_set, START) == []
+    assert status(live_set, START).state is FAULTY
+    assert status(live_set, START).reason == "contradicts touch"
+    assert status(live_set, START + seconds(5)).state is STALE
+    assert live_set.update(embedding(stamp=START + 1), START + 1)
+    assert names(live_set, START + 1) == []
+    live_set.distrust("camera", "", START + 1)
+    assert names(live_set, START + 1) == ["camera"]
+    live_set.distrust("nobody", "unknown names are ignored", START + 1)
 
 
 def test_the_same_embedding_before_and_after_a_pause_is_not_stuck(live_set: LiveSet) -> None:

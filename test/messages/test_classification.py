@@ -11,9 +11,10 @@ from omnibind_ros.messages.classification import (
     decode_contributions,
     decode_recognition,
     encode_contributions,
+    encode_health,
     encode_recognition,
 )
-from omnibind_ros.types import Contribution, LabelScore, Recognition
+from omnibind_ros.types import Contribution, LabelScore, Recognition, SensorState, SensorStatus
 
 names = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 scored = st.lists(st.tuples(names, st.floats(0, 1)), max_size=5)
@@ -59,3 +60,17 @@ def test_a_score_that_is_no_number_is_refused(over_the_wire):
     message = over_the_wire(encode_recognition(Recognition(5, (LabelScore("three", float("nan")),))))
     with pytest.raises(BadMessage, match="score nan"):
         decode_recognition(message)
+
+
+def test_health_is_of_the_sensors_that_send(over_the_wire):
+    def status(sensor, state, health):
+        return SensorStatus(sensor, "image", state, "", health=health)
+
+    statuses = [
+        status("bad", SensorState.FAULTY, 0.02),
+        status("good", SensorState.LIVE, 0.98),
+        status("gone", SensorState.LOST, 0.98),
+        status("late", SensorState.STALE, 0.98),
+    ]
+    message = over_the_wire(encode_health(statuses, 1_500_000_001))
+    assert [(r.class_id, round(r.score, 6)) for r in message.results] == [("good", 0.98), ("bad", 0.02)]

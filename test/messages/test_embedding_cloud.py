@@ -32,6 +32,7 @@ def describe(embedding):
         embedding.quality,
         embedding.evidence,
         embedding.frame_id,
+        embedding.span,
     )
 
 
@@ -42,11 +43,12 @@ def describe(embedding):
     st.floats(0, 1, width=32),
     st.floats(-50, 50, width=32),
     st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=10),
+    st.floats(0, 10, width=32),
 )
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_round_trip(over_the_wire, values, stamp, space, quality, evidence, frame_id):
+def test_round_trip(over_the_wire, values, stamp, space, quality, evidence, frame_id, span):
     embedding = Embedding(
-        "palm", "touch", np.array(values, np.float32), stamp, space, quality, evidence, frame_id
+        "palm", "touch", np.array(values, np.float32), stamp, space, quality, evidence, frame_id, span
     )
     received = decode_embedding(over_the_wire(encode_embedding(embedding)), "palm")
     assert describe(received) == describe(embedding)
@@ -55,7 +57,7 @@ def test_round_trip(over_the_wire, values, stamp, space, quality, evidence, fram
 
 def test_the_golden_layout(vector):
     embedding = Embedding(
-        "mic", "audio", np.array([1.0, -2.5], np.float32), STAMP, 0xDDCCBBAA, 0.5, -1.0, "head"
+        "mic", "audio", np.array([1.0, -2.5], np.float32), STAMP, 0xDDCCBBAA, 0.5, -1.0, "head", 2.0
     )
     cloud = encode_embedding(embedding)
     assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
@@ -63,9 +65,10 @@ def test_the_golden_layout(vector):
         ("quality", 8, 7, 1),
         ("evidence", 12, 7, 1),
         ("space", 16, 6, 1),
+        ("span", 20, 7, 1),
     ]
-    assert bytes(cloud.data).hex(" ", 4) == "0000803f 000020c0 0000003f 000080bf aabbccdd"
-    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 1, 20, 20)
+    assert bytes(cloud.data).hex(" ", 4) == "0000803f 000020c0 0000003f 000080bf aabbccdd 00000040"
+    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 1, 24, 24)
     assert (cloud.is_bigendian, cloud.is_dense) == (False, True)
     assert (cloud.header.stamp.sec, cloud.header.stamp.nanosec) == (1_700_000_000, 123_456_789)
     assert cloud.header.frame_id == "head"

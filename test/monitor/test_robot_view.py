@@ -62,6 +62,19 @@ def test_a_live_sensor_may_have_a_warning() -> None:
     assert sensor(view.snapshot(10.0)).warning == ""
 
 
+def test_a_warning_of_the_encoder_of_a_live_sensor_is_shown_whole() -> None:
+    view = RobotView()
+    mixed = "2 publishers on /camera mix their messages: give each its own topic"
+    by_fusion(view, "camera", "live", "", 10.0)
+    values = {"state": "live", "modality": "image"}
+    view.diagnosed("encoder_camera: camera", f"live; {mixed}", values, 10.0, warns=True)
+    view.recognised(FIVE, 10.0)
+    view.contributed((Contribution("camera", 1.0),))
+    assert sensor(view.snapshot(10.0)).warning == mixed
+    by_encoder(view, "camera", "live", "", 11.0)
+    assert sensor(view.snapshot(11.0)).warning == ""
+
+
 def test_contributions_are_newer_than_diagnostics() -> None:
     view = RobotView()
     by_fusion(view, "camera", "live", "fresh", 9.0)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from transport_support import GENEROUS_S, free_port, wait_until
 
-from omnibind_ros.process.child import Child
-from omnibind_ros.process.fork_server import ForkServer
+from omnibind_ros.process.child import Child, stop_all
+from omnibind_ros.process.fork_server import ForkedProcess, ForkServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server needs Linux")
 
@@ -94,6 +94,46 @@ def test_after_the_server_was_killed_its_commands_are_gone_and_a_new_one_starts(
     assert first.status() == -signal.SIGKILL
     wait_until(lambda: _is_gone(first.child.pid), "the command is gone")
     assert Started(server, "--help").status() == 0
+
+
+def test_a_server_that_does_not_answer_is_killed_and_a_new_one_starts() -> None:
+    server = ForkServer([], patience_s=GENEROUS_S)
+    first = Started(server, "fusion", OMNIBIND_ROUTER=f"tcp/127.0.0.1:{free_port()}")
+    server._connection._patience_s = 0.2
+    os.kill(_parent(first.child.pid), signal.SIGSTOP)
+    with pytest.raises(OSError, match=r"does not answer within 0\.2 s"):
+        Started(server, "--help")
+    assert first.status() == -signal.SIGKILL
+    assert Started(server, "--help").status() == 0
+    server.close()
+
+
+def test_closing_ends_a_server_that_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnibind_ros.process.fork_server.GRACE_S", 0.1)
+    server = ForkServer([])
+    first = Started(server, "fusion", OMNIBIND_ROUTER=f"tcp/127.0.0.1:{free_port()}")
+    os.kill(_parent(first.child.pid), signal.SIGSTOP)
+    server.close()
+    assert first.status() == -signal.SIGKILL
+
+
+def test_the_commands_of_a_server_that_is_stopped_can_be_ended_all_the_same() -> None:
+    server = ForkServer([])
+    started = [Started(server, "fusion", OMNIBIND_ROUTER=f"tcp/127.0.0.1:{free_port()}") for _ in range(2)]
+    pid = _parent(started[0].child.pid)
+    os.kill(pid, signal.SIGSTOP)
+    stop_all([one.child for one in started], grace_s=0.1)
+    wait_until(lambda: all(_is_gone(one.child.pid) for one in started), "the commands are gone")
+    os.kill(pid, signal.SIGCONT)
+    for one in started:
+        one.status()
+    server.close()
+
+
+def test_a_signal_to_a_command_whose_end_is_not_reported_yet_does_nothing() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    ForkedProcess(ended.pid).send_signal(signal.SIGTERM)
 
 
 def test_nothing_outlives_the_process_that_started_it() -> None:

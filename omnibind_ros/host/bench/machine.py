@@ -153,5 +153,5 @@ def _cpu() -> tuple[str, tuple[str, ...]]:
 
 
 def main() -> None:
-    """Print the peaks with as many threads as the argument says, as JSON."""
+    """Print the peaks with as many threads as the argument states, as JSON."""
     sys.stdout.write(json.dumps(asdict(_measure(int(sys.argv[1])))))

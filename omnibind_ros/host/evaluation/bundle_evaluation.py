@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from omnibind_ros.bundle.label_bank import LabelBank
 from omnibind_ros.bundle.loading import Bundle
-from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling, sample_probabilities
 from omnibind_ros.encoder.sensor_encoder import SensorEncoder
 from omnibind_ros.host.data.recording import Recording
 from omnibind_ros.host.evaluation import comparison, comparison_tables
@@ -107,14 +107,14 @@ def evaluate(
     """
     bank, scaling = LabelBank.load(bundle.labels_path), bundle.manifest.calibration
     order = bundle.manifest.fusion.modalities
-    found = _by_modality(recordings, order)
+    found = recordings_by_modality(recordings, order)
     alone: dict[str, Pool] = {}
     corrupted: dict[str, Pool] = {}
-    to_learn_from = _by_modality(learn_from, order)
+    to_learn_from = recordings_by_modality(learn_from, order)
     learning: dict[str, Pool] = {}
     for modality, own in found.items():
         encoder = SensorEncoder.open(bundle, modality, modality)
-        embed, preprocessor = _embedder(encoder), encoder.adaptor
+        embed, preprocessor = embedder(encoder), encoder.adaptor
         alone[modality] = make_pool(embed, preprocessor, own, bank.names, versions=0)
         some = pick([r for r in own if r.label is not None], _MOST_CORRUPTED, seed)
         versions = comparison_tables.STEPS * len(alone[modality].kinds)
@@ -174,7 +174,9 @@ def evaluate(
     )
 
 
-def _by_modality(recordings: Iterable[Recording], order: Sequence[str]) -> dict[str, list[Recording]]:
+def recordings_by_modality(
+    recordings: Iterable[Recording], order: Sequence[str]
+) -> dict[str, list[Recording]]:
     """Recordings by modality in the order of the modality ids; unknown modalities are left out."""
     found: dict[str, list[Recording]] = {m: [] for m in order}
     for recording in recordings:
@@ -183,7 +185,7 @@ def _by_modality(recordings: Iterable[Recording], order: Sequence[str]) -> dict[
     return {m: own for m, own in found.items() if own}
 
 
-def _embedder(encoder: SensorEncoder) -> Embed:
+def embedder(encoder: SensorEncoder) -> Embed:
     def embed(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         made = [encoder.encode(Sample(one[None], 0, "", 1.0)) for one in inputs]
         known = [e for e in made if e is not None]
@@ -217,7 +219,7 @@ class _Alone:
                 str(source): _score(correct[known & (of == source)]) for source in dict.fromkeys(of[known])
             }
             if not known.all():
-                best = scaling.probabilities(cosines, 1).max(axis=1)
+                best = sample_probabilities(cosines, pool.evidence[:, 0]).max(axis=1)
                 unknown = ~live | (best < scaling.unknown_threshold)
                 self.negatives[modality] = _score(unknown[~known])
             self.confusion[modality] = _count(

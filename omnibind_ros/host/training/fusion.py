@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from omnibind_ros.bundle.temperature_scaling import TemperatureScaling
+from omnibind_ros.bundle.temperature_scaling import TemperatureScaling, sample_probabilities
 from omnibind_ros.host.evaluation.confidence import fit_scale, fit_unknown_threshold
 from omnibind_ros.host.evaluation.pools import Pool
 from omnibind_ros.host.evaluation.sensor_sets import SensorSets, draw_sets
@@ -123,7 +123,7 @@ def fuse(
 def fit_temperature_scaling(
     model: AdaptiveFusionModel,
     pools: Mapping[str, Pool],
-    negatives: NDArray[np.float32],
+    negatives: tuple[NDArray[np.float32], NDArray[np.float32]],
     modalities: tuple[str, ...],
     centres: NDArray[np.float32],
     *,
@@ -132,9 +132,13 @@ def fit_temperature_scaling(
 ) -> TemperatureScaling:
     """Fit one scale per number of live sensors, and the probability below which an answer is `unknown`.
 
+    That threshold is for the probability of a single sensor's best class, as its evidence makes it; it
+    refuses at most 1 % of the correct answers to single recordings.
+
     Args:
         pools: of held-back recordings; a quarter of the sets has a corrupted or stuck sensor.
-        negatives: float32 [M, D], embeddings of samples of none of the classes; M may be 0.
+        negatives: embeddings, float32 [M, D], of samples of none of the classes and their evidence, float32
+            [M]; M may be 0.
         modalities: their order gives the modality ids.
         centres: float32 [K, D], unit norm.
         count: sets that are drawn.
@@ -149,13 +153,18 @@ def fit_temperature_scaling(
     scales = tuple(
         fit_scale(cosines[sizes == n], sets.labels[sizes == n]) for n in range(1, len(ordered) + 1)
     )
-    scaled = TemperatureScaling(scale_by_count=scales, unknown_threshold=0.0)
-    known = np.concatenate(
-        [scaled.probabilities(cosines[sizes == n], n).max(axis=1) for n in range(1, len(ordered) + 1)]
-    )
-    unknown = scaled.probabilities(negatives @ centres.T, 1).max(axis=1) if len(negatives) else np.zeros(0)
+    known = np.concatenate([_best_of_correct(pool, centres) for pool in ordered.values()])
+    unknown = sample_probabilities(negatives[0] @ centres.T, negatives[1]).max(axis=1, initial=0.0)
     threshold = fit_unknown_threshold(known, unknown, max_known_refused=0.01)
     return TemperatureScaling(scale_by_count=scales, unknown_threshold=threshold)
+
+
+def _best_of_correct(pool: Pool, centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probability of the best class of each clean recording for which that is the true one."""
+    probabilities = sample_probabilities(pool.clean @ centres.T, pool.evidence[:, 0])
+    correct = (probabilities.argmax(axis=1) == pool.labels) & (pool.quality[:, 0] > 0)
+    best: NDArray[np.float32] = probabilities[correct].max(axis=1)
+    return best
 
 
 def _tensors(sets: SensorSets, ids: Tensor) -> tuple[Tensor, ...]:

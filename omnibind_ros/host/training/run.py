@@ -224,7 +224,12 @@ class TrainingRun:
             model = train_fusion(
                 for_weights, modalities, self.centres, FusionPlan(), seed=self.seed, progress=progress
             )
-            negatives = np.concatenate([p.clean[p.labels == NEGATIVE] for p in pools.values()])
+            negative = [
+                (p.clean[here], p.evidence[here, 0])
+                for p in pools.values()
+                for here in [p.labels == NEGATIVE]
+            ]
+            negatives = np.concatenate([e for e, _ in negative]), np.concatenate([s for _, s in negative])
             fitted = fit_temperature_scaling(model, for_confidence, negatives, modalities, self.centres)
             save_weights(model, weights)
             calibration.write_text(fitted.model_dump_json(indent=2))

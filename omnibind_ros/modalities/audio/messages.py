@@ -20,7 +20,7 @@ RECORDED_RATE = 8000
 """Samples a second of the raw samples that are played."""
 
 DEVICE_RATE = 16000
-"""Samples a second of the messages: what an encoder expects unless told otherwise."""
+"""Samples a second of the messages: what an encoder expects by default."""
 
 _CHUNK_S = 0.05
 _PAUSE_S = 0.6

@@ -171,7 +171,8 @@ class EventPreprocessor(Preprocessor):
         recent = Events.concatenate(near).between(end - self._window, end + 1)
         verdict = self.check(recent)
         data = self.prepare(recent) if verdict.quality > 0 else self.nothing
-        return [Sample(data, now, frame_id, verdict.quality, verdict.reason or self.stamp_fault)]
+        span_s = (now - end + self._window) / 1e9
+        return [Sample(data, now, frame_id, verdict.quality, verdict.reason or self.stamp_fault, span_s)]
 
     def join(self, messages: Iterable[Any]) -> Events:
         decoder = Evt3Decoder()

@@ -135,7 +135,8 @@ class SeriesPreprocessor(Preprocessor):
         raw = self._newest(now)
         verdict = self.check(raw)
         data = self.prepare(raw) if verdict.quality > 0 else self.nothing
-        return [Sample(data, stamp, frame_id, verdict.quality, verdict.reason or self.stamp_fault)]
+        reason, span_s = verdict.reason or self.stamp_fault, self.format.window_s
+        return [Sample(data, stamp, frame_id, verdict.quality, reason, span_s)]
 
     def _begin(self, now: int, row: Sequence[float]) -> None:
         """A new window with its first row."""

@@ -53,7 +53,8 @@ class Alarms:
     def _run(self) -> None:
         while not self._closed:
             with self._callbacks:
-                for alarm in self._take_due():
+                alarm = self._take_due()
+                if alarm is not None:
                     try:
                         alarm.callback()
                     except Exception as error:
@@ -62,13 +63,14 @@ class Alarms:
                 if not self._closed:
                     self._changed.wait(self._patience_s())
 
-    def _take_due(self) -> list[NodeAlarm]:
-        now = time.monotonic()
+    def _take_due(self) -> NodeAlarm | None:
+        """The alarm that is due longest. One at a time, since its callback may close or set the others."""
         with self._changed:
-            due = [alarm for alarm, at in self._due.items() if at <= now]
-            for alarm in due:
-                del self._due[alarm]
-        return due
+            alarm = min(self._due, key=self._due.__getitem__, default=None)
+            if alarm is None or self._due[alarm] > time.monotonic():
+                return None
+            del self._due[alarm]
+            return alarm
 
     def _patience_s(self) -> float | None:
         if not self._due:

@@ -41,23 +41,29 @@ class Callbacks:
         self._lock.release()
 
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread:
-        """Start a thread that will call back."""
-        thread = threading.Thread(target=run, name=name, daemon=True)
+        """Start a thread that will call back; it is forgotten when it ends."""
+
+        def run_and_forget() -> None:
+            try:
+                run()
+            finally:
+                self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run_and_forget, name=name, daemon=True)
         self._threads.add(thread)
         thread.start()
         return thread
 
     def join(self, thread: threading.Thread, timeout_s: float = 2.0) -> None:
-        """Wait for a thread that has been told to end; `join_all` does so later if that cannot be now.
+        """Wait for a thread that is to end; `join_all` does so later if that cannot be now.
 
         A thread that waits for its turn cannot end before the present callback does.
         """
         if self._owner != threading.get_ident() and thread is not threading.current_thread():
             thread.join(timeout_s)
-            self._threads.discard(thread)
 
     def join_all(self, timeout_s: float = 2.0) -> None:
-        """Wait for all threads; they have been told to end."""
+        """Wait for all threads; their sources are undeclared."""
         deadline = time.monotonic() + timeout_s
         for thread in list(self._threads):
             if thread is not threading.current_thread():

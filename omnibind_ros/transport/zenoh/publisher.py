@@ -98,7 +98,7 @@ class Publisher:
     def _declare(self) -> zenoh.Publisher | zenoh.ext.AdvancedPublisher:
         qos = self.endpoint.qos
         reliable = qos.reliability == "reliable"
-        # As rmw_zenoh: a full link drops, lest a slow subscriber should stop the publisher.
+        # As rmw_zenoh: a full link drops messages, so that a slow subscriber does not block the publisher.
         blocking = reliable and qos.history == "keep_all"
         congestion = zenoh.CongestionControl.BLOCK if blocking else zenoh.CongestionControl.DROP
         if qos.durability == "volatile":

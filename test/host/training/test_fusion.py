@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from made_pools import CENTRES, NAMES, D, pool, pools, unit  # noqa: E402
 
+from omnibind_ros.bundle.temperature_scaling import sample_probabilities  # noqa: E402
 from omnibind_ros.host.evaluation.sensor_sets import draw_sets  # noqa: E402
 from omnibind_ros.host.training.fusion import FusionPlan, fit_temperature_scaling, fuse, train_fusion  # noqa: E402
 
@@ -65,10 +66,11 @@ def test_samples_of_none_of_the_classes_fall_below_the_fitted_threshold(trained)
     fresh = pools(80)
     outside = np.random.default_rng(5).standard_normal((60, D))
     outside -= outside @ np.linalg.pinv(CENTRES) @ CENTRES
-    calibration = fit_temperature_scaling(trained, fresh, unit(outside), NAMES, CENTRES, count=1500)
+    negatives = unit(outside), np.full(60, 2.0, np.float32)
+    calibration = fit_temperature_scaling(trained, fresh, negatives, NAMES, CENTRES, count=1500)
     assert len(calibration.scale_by_count) == 3
     assert all(scale > 0 for scale in calibration.scale_by_count)
-    known = calibration.probabilities(fresh["image"].clean @ CENTRES.T, 1).max(axis=1)
+    known = sample_probabilities(fresh["image"].clean @ CENTRES.T, fresh["image"].evidence[:, 0]).max(axis=1)
     assert (known >= calibration.unknown_threshold).mean() > 0.9
-    unknown = calibration.probabilities(unit(outside) @ CENTRES.T, 1).max(axis=1)
+    unknown = sample_probabilities(negatives[0] @ CENTRES.T, negatives[1]).max(axis=1)
     assert (unknown < calibration.unknown_threshold).mean() > 0.9

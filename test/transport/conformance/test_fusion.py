@@ -167,6 +167,18 @@ def test_who_comes_late_gets_the_newest(robot: LocalRobot) -> None:
         assert wait_until(lambda latched=latched: latched, f"the newest of {topic}")[0].width == 1
 
 
+def test_health_is_published_for_latecomers_and_at_once_on_a_change(robot: LocalRobot) -> None:
+    publisher = robot.embeddings("once")
+    robot.wait_for_encoder("once")
+    publisher.publish(embedding("once", np.eye(SPACE.dim)[2]))
+    robot.witness.until("once", True)
+    heard = robot.hear("omnibind/health", "vision_msgs/msg/Classification", LATCHED)
+    health = wait_until(lambda: heard, "the health of the sensors")[0]
+    assert [(r.class_id, r.score > 0.9) for r in health.results] == [("once", True)]
+    publisher.publish(embedding("once", np.full(SPACE.dim, np.nan)))
+    wait_until(lambda: heard[-1].results and heard[-1].results[0].score == 0, "that it is faulty")
+
+
 def test_that_no_sensor_is_live_is_repeated(robot: LocalRobot) -> None:
     witness = robot.witness
     wait_until(lambda: len(witness.answers) > 5 and len(witness.shares) > 5, "empty answers and shares")

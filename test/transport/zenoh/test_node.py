@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -166,6 +167,42 @@ def test_domains_do_not_hear_each_other(router_port: int) -> None:
         publisher.publish(text("private"))
         wait_until(lambda: here.texts == ["private"], "the message in its own domain")
         assert (there.texts, wrong) == ([], [])
+
+
+def test_a_subscription_that_a_callback_closes_leaves_no_thread(router_port: int) -> None:
+    def left() -> list[threading.Thread]:
+        gc.collect()
+        objects = gc.get_objects()
+        return [one for one in objects if type(one) is threading.Thread and "/passing" in one.name]
+
+    with Node("listener") as node:
+        for _ in range(10):
+            with node.exclusive():  # as in a callback
+                node.subscribe("passing", STRING, Inbox(), qos=RELIABLE).close()
+                node.watch("passing", lambda topic, offers, alive: None).close()
+        wait_until(lambda: not left(), "its threads are forgotten")
+
+
+def test_an_alarm_that_another_one_closes_or_defers_does_not_call(router_port: int) -> None:
+    called: list[str] = []
+    done = threading.Event()
+
+    def first() -> None:
+        called.append("first")
+        closed.close()
+        deferred.set(1000)
+        last.set(0)
+
+    with Node("clock") as node:
+        with node.exclusive():
+            alarm = node.alarm(first)
+            closed = node.alarm(lambda: called.append("closed"))
+            deferred = node.alarm(lambda: called.append("deferred"))
+            last = node.alarm(done.set)
+            for each in (alarm, closed, deferred):
+                each.set(0)
+        assert done.wait(GENEROUS_S)
+        assert called == ["first"]
 
 
 def test_bad_names_are_refused_before_anything_is_opened(
