@@ -4,7 +4,7 @@ driver's topic -> Driver -> Intake -> EncoderWorker (one thread) -> omnibind/<se
 
 __init__  the model is loaded
 start     publisher, subscription and worker thread come into being
-stop      a goodbye, then all of these end; it may be started again
+stop      a withdrawal, then all of these end; it may be started again
 close     the model is freed
 """
 
@@ -27,7 +27,7 @@ from omnibind_ros.encoder.worker import EncoderWorker
 from omnibind_ros.engines.engine import EngineOptions
 from omnibind_ros.errors import ConfigError
 from omnibind_ros.messages.diagnostics import Level, Report, sensor_report
-from omnibind_ros.messages.embedding_cloud import encode_embedding, encode_goodbye
+from omnibind_ros.messages.embedding_cloud import encode_embedding, encode_withdrawal
 from omnibind_ros.messages.topics import embedding_topic
 from omnibind_ros.modalities.registry import definition
 from omnibind_ros.names import nearest
@@ -83,7 +83,7 @@ class EncoderProcess:
                 self._encoder,
                 Intake(_limits(self.settings) if streams else NEWEST_ONLY),
                 self._publish,
-                self._goodbye,
+                self._withdraw,
                 transport.now,
                 driver_timeout=self._driver_timeout(),
             )
@@ -105,12 +105,12 @@ class EncoderProcess:
             self._worker = worker
 
     def stop(self) -> None:
-        """Publish a goodbye and encode no more: fusion learns of it before anything else ends. Idempotent."""
+        """Publish a withdrawal first, then encode no more. Idempotent."""
         if self._worker is None:
             return
         worker, self._worker = self._worker, None
         with self._sending:
-            self._send_goodbye("the encoder stops")
+            self._send_withdrawal("the encoder stops")
             self._stopped = True
         self._embeddings.close()
         with self._transport.exclusive():
@@ -168,7 +168,7 @@ class EncoderProcess:
             # What is held until replaced (a typed sentence) outlives its publisher.
             self._driver_left = not present and not self._driver_timeout().never
             if self._driver_left:
-                self._send_goodbye("its driver is gone")
+                self._send_withdrawal("its driver is gone")
         self.on_news()
 
     # To fusion, on the worker's thread
@@ -177,7 +177,7 @@ class EncoderProcess:
         message = encode_embedding(embedding)
         with self._sending:
             # A sample that was in work when its driver left or the encoder stopped must not follow the
-            # goodbye.
+            # withdrawal.
             if self._driver_left or self._stopped:
                 return
             self._latest = embedding
@@ -186,18 +186,18 @@ class EncoderProcess:
             self._live = True
             self.on_news()
 
-    def _goodbye(self, reason: str) -> None:
+    def _withdraw(self, reason: str) -> None:
         with self._sending:
             if self._stopped:
                 return
-            self._send_goodbye(reason)
+            self._send_withdrawal(reason)
         self.on_news()
 
-    def _send_goodbye(self, reason: str) -> None:
-        _log.info("%s: goodbye: %s", self.settings.sensor, reason)
+    def _send_withdrawal(self, reason: str) -> None:
+        _log.info("%s: withdrawal: %s", self.settings.sensor, reason)
         self._live = False
         frame_id = self.settings.frame_id or ""
-        self._send(encode_goodbye(self.settings.modality, self._transport.now(), frame_id))
+        self._send(encode_withdrawal(self.settings.modality, self._transport.now(), frame_id))
 
     def _send(self, message: Any) -> None:
         try:

@@ -3,7 +3,7 @@
     transport's thread: worker.receive(payload)  ->  intake  ->  worker's thread: decode, encode, publish
 
 The transport only hands over; what is overtaken is never decoded. The worker encodes the newest complete
-sample, calls `goodbye` once when there is no valid sample any more or the driver is silent, and survives
+sample, calls `withdraw` once when there is no valid sample any more or the driver is silent, and survives
 whatever a message or a publisher does to it.
 """
 
@@ -38,7 +38,7 @@ class EncoderWorker:
         encoder: used by the worker's thread alone from now on; closed by whoever made it.
         intake: where messages wait.
         publish: sends an embedding; called on the worker's thread.
-        goodbye: called with the reason when nothing valid is there any more; on the worker's thread.
+        withdraw: called with the reason when nothing valid is there any more; on the worker's thread.
         clock: ns since the epoch (ROS time under ROS 2).
         driver_timeout: when a driver counts as silent.
         steady: seconds that never jump; silence is measured on it even while ROS time stands still.
@@ -49,7 +49,7 @@ class EncoderWorker:
         encoder: SensorEncoder,
         intake: Intake,
         publish: Callable[[Embedding], None],
-        goodbye: Callable[[str], None],
+        withdraw: Callable[[str], None],
         clock: Callable[[], int],
         *,
         driver_timeout: DriverTimeout | None = None,
@@ -63,7 +63,7 @@ class EncoderWorker:
         """messages that are no CDR of their type"""
         self._intake = intake
         self._publish = publish
-        self._goodbye = goodbye
+        self._withdraw = withdraw
         self._clock = clock
         self._steady = steady
         self._watch = DriverWatch(driver_timeout or DriverTimeout())
@@ -149,7 +149,7 @@ class EncoderWorker:
         elif self._present:
             # A covered lens or silence must not leave the last good answer standing until it goes stale.
             self._present = False
-            self._goodbye(self.encoder.counters.empty_reason)
+            self._withdraw(self.encoder.counters.empty_reason)
 
     def _decode(self, received: Received) -> list[Sample]:
         try:
@@ -190,4 +190,4 @@ class EncoderWorker:
     def _note_silence(self) -> None:
         self.encoder.restart()
         self._present = False
-        self._goodbye("its driver is silent")
+        self._withdraw("its driver is silent")

@@ -6,7 +6,7 @@
     FAULTY  its embeddings are refused (not finite, wrong size or space, stamps backwards) or distrusted
     MUTED   switched off by parameter
 
-`update`, `appear`, `goodbye`, `leave` and `reject` record what arrived; `live`, `statuses` and `next_expiry`
+`update`, `appear`, `withdraw`, `leave` and `reject` record what arrived; `live`, `statuses` and `next_expiry`
 tell what follows from that at `now`; `advance` returns what has changed since its last call. Any newer valid
 embedding makes a sensor live again, whatever state it was in.
 """
@@ -96,7 +96,7 @@ class LiveSet:
         known.appear(now)
         self._note(known, now)
 
-    def goodbye(self, sensor: str, now: int, modality: Modality = "") -> None:
+    def withdraw(self, sensor: str, now: int, modality: Modality = "") -> None:
         """Its encoder is there and has no valid input (it sent a cloud of no points)."""
         self._go(self._sensor(sensor, modality, now), "its encoder has no valid input", now)
 

@@ -229,7 +229,7 @@ class FusionProcess:
             return
         if embedding is None:
             modality = message.fields[0].name if message.fields else ""
-            self._core.live_set.goodbye(sensor, now, modality)
+            self._core.live_set.withdraw(sensor, now, modality)
         elif self._core.update(embedding, now):
             self._schedule.news()
 

@@ -8,7 +8,7 @@
 
 little endian, in this order as this module writes them; a reader takes the vector from `fields[0]` and finds
 the others by name. `header` carries the sample's stamp and the sensor's frame, the topic the sensor's name. A
-cloud of zero points is a goodbye: the encoder runs and has no valid embedding.
+cloud of zero points is a withdrawal: the encoder runs and has no valid embedding.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ def encode_embedding(embedding: Embedding) -> Any:
     return _cloud(embedding.modality, dim, point.view(np.uint8), 1, embedding.stamp, embedding.frame_id)
 
 
-def encode_goodbye(modality: Modality, stamp: int, frame_id: str = "") -> Any:
+def encode_withdrawal(modality: Modality, stamp: int, frame_id: str = "") -> Any:
     """The `sensor_msgs/msg/PointCloud2` without points: the encoder runs and has no valid embedding."""
     return _cloud(modality, 0, np.empty(0, np.uint8), 0, stamp, frame_id)
 
 
 def encode_fused(recognition: Recognition, space: int, frame_id: str = "") -> Any:
-    """The `sensor_msgs/msg/PointCloud2` for `omnibind/fused_embedding`; a goodbye without a live sensor."""
+    """The `sensor_msgs/msg/PointCloud2` for `omnibind/fused_embedding`; a withdrawal if none is live."""
     if recognition.fused is None:
-        return encode_goodbye(FUSED, recognition.stamp, frame_id)
+        return encode_withdrawal(FUSED, recognition.stamp, frame_id)
     return encode_embedding(
         Embedding(FUSED, FUSED, recognition.fused, recognition.stamp, space, frame_id=frame_id)
     )
 
 
 def decode_embedding(message: Any, sensor: str) -> Embedding | None:
-    """The embedding of `sensor` in a `sensor_msgs/PointCloud2`; None for a goodbye.
+    """The embedding of `sensor` in a `sensor_msgs/PointCloud2`; None for a withdrawal.
 
     The vector is a view of the message. `Embedding.check` decides whether fusion can use it.
 

@@ -75,7 +75,7 @@ class Robot:
     def __init__(self, bundle: Bundle) -> None:
         self.adaptor = GatedAdaptor()
         self.published: queue.Queue[Any] = queue.Queue()
-        self.goodbyes: queue.Queue[str] = queue.Queue()
+        self.withdrawals: queue.Queue[str] = queue.Queue()
         self.publish: Callable[[Any], None] = self.published.put
         engine = bundle.load_encoder("image", EngineOptions("onnxruntime"))
         self.encoder = SensorEncoder(bundle, "cam", "image", adaptor=self.adaptor, engine=engine)
@@ -90,7 +90,7 @@ class Robot:
             self.encoder,
             intake,
             lambda embedding: self.publish(embedding),
-            self.goodbyes.put,
+            self.withdrawals.put,
             lambda: NOW,
             driver_timeout=timeout,
         )
@@ -218,20 +218,20 @@ def test_a_silent_driver_is_told_once_and_lives_again_with_the_next_message(robo
     worker = robot.start(Intake(Limits()), DriverTimeout(min_s=0.05, periods=1.0))
     robot.send((1, 1.0))
     assert robot.next_number() == 1
-    assert robot.goodbyes.get(timeout=PATIENCE) == "its driver is silent"
+    assert robot.withdrawals.get(timeout=PATIENCE) == "its driver is silent"
     assert not worker.driver_alive
     assert robot.adaptor.resets == 1, "old chunks must not be joined to new ones"
     with pytest.raises(queue.Empty):
-        robot.goodbyes.get(timeout=0.3)
+        robot.withdrawals.get(timeout=0.3)
     robot.send((2, 1.0))
     assert robot.next_number() == 2
-    assert robot.goodbyes.get(timeout=PATIENCE) == "its driver is silent"
+    assert robot.withdrawals.get(timeout=PATIENCE) == "its driver is silent"
 
 
 def test_before_its_first_message_a_driver_is_waited_for_in_silence(robot):
     robot.start(Intake(Limits()), DriverTimeout(min_s=0.01))
     with pytest.raises(queue.Empty):
-        robot.goodbyes.get(timeout=0.2)
+        robot.withdrawals.get(timeout=0.2)
 
 
 def test_an_empty_sample_takes_back_what_was_said_once(robot):
@@ -239,11 +239,11 @@ def test_an_empty_sample_takes_back_what_was_said_once(robot):
     robot.send((1, 1.0))
     assert robot.next_number() == 1
     robot.send((2, 0.0))
-    assert robot.goodbyes.get(timeout=PATIENCE) == "nothing there"
+    assert robot.withdrawals.get(timeout=PATIENCE) == "nothing there"
     robot.send((3, 0.0))
     robot.send((4, 1.0))
     assert robot.next_number() == 4
-    assert robot.goodbyes.empty()
+    assert robot.withdrawals.empty()
 
 
 def test_an_empty_sample_before_the_first_good_one_says_nothing(robot):
@@ -251,7 +251,7 @@ def test_an_empty_sample_before_the_first_good_one_says_nothing(robot):
     robot.send((1, 0.0))
     robot.send((2, 1.0))
     assert robot.next_number() == 2
-    assert robot.goodbyes.empty()
+    assert robot.withdrawals.empty()
 
 
 def test_a_bad_message_costs_only_itself(robot, caplog):

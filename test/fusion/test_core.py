@@ -99,7 +99,7 @@ def test_the_answer_ends_with_the_last_live_sensor(core: FusionCore) -> None:
     assert core.step(START + seconds(1.5)).labels == ()
     core.update(showing("camera", 4, START + seconds(2)), START + seconds(2))
     assert core.step(START + seconds(2)).answer == "four"
-    core.live_set.goodbye("camera", START + seconds(2))
+    core.live_set.withdraw("camera", START + seconds(2))
     assert core.step(START + seconds(2)).labels == ()
 
 

@@ -160,9 +160,9 @@ def test_an_encoder_that_never_sends_is_lost_after_a_while(live_set: LiveSet) ->
     assert status(live_set, START + seconds(11)).state is LOST
 
 
-def test_goodbye_takes_effect_at_once_and_the_next_embedding_brings_it_back(live_set: LiveSet) -> None:
+def test_withdrawal_takes_effect_at_once_and_the_next_embedding_brings_it_back(live_set: LiveSet) -> None:
     live_set.update(embedding(stamp=START), START)
-    live_set.goodbye("camera", START + 1)
+    live_set.withdraw("camera", START + 1)
     assert names(live_set, START + 1) == []
     assert status(live_set, START + 1).state is LOST
     assert "no valid input" in status(live_set, START + 1).reason
@@ -184,8 +184,8 @@ def test_leave_gives_its_reason_and_the_old_embedding_never_returns(live_set: Li
     assert names(live_set, START + 4) == ["camera"]
 
 
-def test_goodbye_of_an_unknown_sensor_shows_it_and_leave_does_not(live_set: LiveSet) -> None:
-    live_set.goodbye("camera", START)
+def test_withdrawal_of_an_unknown_sensor_shows_it_and_leave_does_not(live_set: LiveSet) -> None:
+    live_set.withdraw("camera", START)
     live_set.leave("mic", START)
     assert [(s.sensor, s.state) for s in live_set.statuses(START)] == [("camera", LOST)]
 
@@ -490,10 +490,10 @@ class LiveSetMachine(RuleBasedStateMachine):
             assert not self.live_set.update(broken, self.now)
         self.usable.pop(sensor, None)
 
-    @rule(sensor=sensors, how=st.sampled_from(["goodbye", "leave"]))
+    @rule(sensor=sensors, how=st.sampled_from(["withdraw", "leave"]))
     def goes(self, sensor: str, how: str) -> None:
-        if how == "goodbye":
-            self.live_set.goodbye(sensor, self.now, SENSORS[sensor])
+        if how == "withdraw":
+            self.live_set.withdraw(sensor, self.now, SENSORS[sensor])
         else:
             self.live_set.leave(sensor, self.now)
         self.usable.pop(sensor, None)

@@ -151,7 +151,7 @@ def test_what_a_sensor_showed_leaves_with_it() -> None:
     robot = Robot()
     robot.run(2.0, {"camera": ("image", always(4)), "microphone": ("audio", always(4))})
     robot.show("microphone", 7, robot.now, "audio")
-    robot.core.live_set.goodbye("camera", START + seconds(robot.now))
+    robot.core.live_set.withdraw("camera", START + seconds(robot.now))
     assert robot.step().answer == "7"
     robot.core.live_set.leave("microphone", START + seconds(robot.now))
     assert robot.step().labels == ()

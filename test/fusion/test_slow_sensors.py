@@ -41,7 +41,7 @@ class Robot:
         while (due := self._next_due()) < until:
             self._now = due + 1e-6
             if self.watch.fell_silent(self._now):
-                self.live_set.goodbye("sensor", START + seconds(self._now))
+                self.live_set.withdraw("sensor", START + seconds(self._now))
             self._note()
         self._now = max(self._now, until)
 

@@ -15,7 +15,7 @@ from omnibind_ros.messages.embedding_cloud import (
     decode_embedding,
     encode_embedding,
     encode_fused,
-    encode_goodbye,
+    encode_withdrawal,
 )
 from omnibind_ros.types import Embedding, LabelScore, Recognition
 
@@ -74,8 +74,8 @@ def test_the_golden_layout(vector):
     assert cloud.header.frame_id == "head"
 
 
-def test_goodbye(over_the_wire):
-    cloud = over_the_wire(encode_goodbye("image", STAMP, "camera"))
+def test_withdrawal(over_the_wire):
+    cloud = over_the_wire(encode_withdrawal("image", STAMP, "camera"))
     assert (cloud.height * cloud.width, len(cloud.data), cloud.fields[0].name) == (0, 0, "image")
     assert decode_embedding(cloud, "front_camera") is None
 

@@ -1,6 +1,6 @@
 """Runs nodes in their process until SIGINT or SIGTERM, then closes them while they can still publish.
 
-rclpy's own signal handlers would end the context first, and the nodes could publish no goodbye any more.
+rclpy's own signal handlers would end the context first, and the nodes could publish no withdrawal any more.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ def test_a_stream_loses_no_chunk(robot: LocalRobot) -> None:
 # -------- start, stop and changes
 
 
-def test_it_publishes_a_goodbye_when_it_stops_and_can_start_again(robot: LocalRobot) -> None:
+def test_it_publishes_a_withdrawal_when_it_stops_and_can_start_again(robot: LocalRobot) -> None:
     heard = embeddings(robot, "told")
     robot.camera("told", 2)
     encoder = robot.encoder("told")
@@ -216,30 +216,31 @@ def test_it_publishes_a_goodbye_when_it_stops_and_can_start_again(robot: LocalRo
         encoder.stop()
         robot.witness.until("told", False, stopped)
         robot.fusion_reports("told", lambda values: values["encoders"] == "0")
-        wait_until(lambda: heard[-1].width == 0, "a goodbye")
+        wait_until(lambda: heard[-1].width == 0, "a withdrawal")
         assert encoder.reports() == []
         encoder.start()
 
 
-def test_no_embedding_follows_a_goodbye(robot: LocalRobot) -> None:
+def test_no_embedding_follows_a_withdrawal(robot: LocalRobot) -> None:
     heard = embeddings(robot, "hasty")
     camera = robot.camera("hasty", 1, period_s=0.002)
     encoder = robot.encoder("hasty", driver_timeout_s=1000.0)
-    for goodbyes in range(1, 11):
+    for withdrawals in range(1, 11):
         wait_until(lambda: heard and heard[-1].width == 1, "embeddings")
-        ends = encoder.stop if goodbyes % 2 else camera.end
+        ends = encoder.stop if withdrawals % 2 else camera.end
         ends()
         wait_until(
-            lambda goodbyes=goodbyes: sum(message.width == 0 for message in heard) == goodbyes, "a goodbye"
+            lambda withdrawals=withdrawals: sum(message.width == 0 for message in heard) == withdrawals,
+            "a withdrawal",
         )
-        if goodbyes % 2:
+        if withdrawals % 2:
             encoder.start()
         else:
             camera = robot.camera("hasty", 1, period_s=0.002)
     kept = list(heard)
-    for goodbye, following in pairwise(kept):
-        if goodbye.width == 0:  # what follows is a sample that was taken after it
-            assert stamp_of(following) > stamp_of(goodbye)
+    for withdrawal, following in pairwise(kept):
+        if withdrawal.width == 0:  # what follows is a sample that was taken after it
+            assert stamp_of(following) > stamp_of(withdrawal)
 
 
 def test_settings_change_while_it_runs(robot: LocalRobot) -> None:
@@ -363,7 +364,7 @@ def test_a_stream_that_is_too_fast_loses_its_oldest_chunks_and_reports_it(
     robot.encoder_reports("flood", lambda values: int(values["lost_in_gaps"]) >= 3)
 
 
-def test_the_goodbye_does_not_wait_for_the_sample_in_work(robot: LocalRobot, gate: Gate) -> None:
+def test_the_withdrawal_does_not_wait_for_the_sample_in_work(robot: LocalRobot, gate: Gate) -> None:
     heard = embeddings(robot, "leaving")
     encoder = robot.encoder("leaving", driver_timeout_s=1000.0)
     camera = Camera(robot, "leaving")
@@ -374,7 +375,7 @@ def test_the_goodbye_does_not_wait_for_the_sample_in_work(robot: LocalRobot, gat
     gate.wait_until_reached()
     stopping = threading.Thread(target=encoder.stop)
     stopping.start()
-    wait_until(lambda: heard[-1].width == 0, "the goodbye")
+    wait_until(lambda: heard[-1].width == 0, "the withdrawal")
     gate.open()
     stopping.join()
     encoder.start()

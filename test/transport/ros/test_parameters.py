@@ -202,7 +202,7 @@ def test_an_encoder_can_learn_patience_with_its_driver(robot: Robot) -> None:
     robot.encoder("slow", driver_timeout_s=1000.0)
     robot.witness.until("slow", True)
     camera.hangs.set()
-    # Fusion alone notices: nobody says goodbye.
+    # Fusion alone notices: no withdrawal arrives.
     robot.fusion_reports("slow", lambda values: "stale: no new embedding" in values["message"])
     back = time.monotonic()
     camera.hangs.clear()

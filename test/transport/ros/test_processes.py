@@ -41,7 +41,7 @@ def test_a_sensor_joins_with_its_first_sample_and_leaves_when_stopped(robot: Rob
     assert not any(message.results for at, message in answers if at > quiet)
 
 
-def test_an_encoder_that_is_interrupted_twice_publishes_a_goodbye_before_it_ends(robot: Robot) -> None:
+def test_an_encoder_that_is_interrupted_twice_publishes_a_withdrawal_before_it_ends(robot: Robot) -> None:
     robot.camera("polite", 1)
     heard = robot.hear("omnibind/polite/embedding", CLOUD, DEEP_LATCHED)
     encoder = robot.encoder("polite")
@@ -52,7 +52,7 @@ def test_an_encoder_that_is_interrupted_twice_publishes_a_goodbye_before_it_ends
     assert encoder.ended() == 0
     assert "Traceback" not in "".join(encoder.lines)
     robot.fusion_reports("polite", lambda values: values["encoders"] == "0")
-    wait_until(lambda: heard[-1].width == 0, "the last message is a goodbye")
+    wait_until(lambda: heard[-1].width == 0, "the last message is a withdrawal")
 
 
 def test_a_node_that_is_interrupted_before_python_runs_ends_as_soon_as_it_can() -> None:
