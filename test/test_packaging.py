@@ -135,7 +135,8 @@ def test_an_installed_wheel_finds_its_files_and_its_executables(wheel, tmp_path)
     found = found_by(home / "bin" / "python", tmp_path, {"HOME": str(tmp_path)})
     assert Path(found.pop("package")).is_relative_to(purelib)
     assert found == shared_files_in(home / SHARE)
-    assert {"omnibind", "encoder_node", "fusion_node"} <= {path.name for path in (home / "bin").iterdir()}
+    programs = {path.name for path in (home / "bin").iterdir()}
+    assert {"omnibind", "encoder_node", "fusion_node", "robot_node"} <= programs
 
 
 @pytest.mark.skipif("ROS_DISTRO" not in os.environ, reason="no ROS 2 is sourced: nothing built with colcon")
@@ -162,7 +163,7 @@ def test_a_colcon_workspace_finds_its_files_and_its_executables(options, tmp_pat
         ["ros2", "pkg", "executables", "omnibind_ros"],
         env=environment, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    names = {"encoder_node", "fusion_node", "omnibind"}
+    names = {"encoder_node", "fusion_node", "robot_node", "omnibind"}
     assert set(listed.stdout.split()) == {"omnibind_ros"} | names
     for name in names:
         (first, *_) = (prefix / "lib" / "omnibind_ros" / name).read_text().splitlines()
