@@ -94,7 +94,7 @@ def test_embeddings_that_are_remapped_are_warned_of(robot: Robot, bundle: Path) 
     with running("away", bundle, "-r", remapping):
         robot.camera("away", 1)
         wait_until(lambda: heard, "an embedding")
-        told = robot.encoder_reports("away", lambda values: "remapped" in values["message"])
+        told = robot.encoder_reports("away", lambda values: values["state"] == "live")
         assert "remapped to /elsewhere, fusion reads /omnibind/away/embedding" in told["message"]
         assert told["level"] == "1"
 
