@@ -11,9 +11,11 @@ close     the model is freed
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from omnibind_ros.bundle.loading import Bundle
@@ -72,6 +74,7 @@ class EncoderProcess:
         sensor, transport = self.settings.sensor, self._transport
         streams = self._encoder.adaptor.stream
         self._driver_left = self._stopped = self._live = False
+        self._left_at = -math.inf
         self._latest: Embedding | None = None
         self._encoder.restart()
         with transport.exclusive():
@@ -168,17 +171,18 @@ class EncoderProcess:
             # What is held until replaced (a typed sentence) outlives its publisher.
             self._driver_left = not present and not self._driver_timeout().never
             if self._driver_left:
+                self._left_at = monotonic()
                 self._send_withdrawal("its driver is gone")
         self.on_news()
 
     # To fusion, on the worker's thread
 
-    def _publish(self, embedding: Embedding) -> None:
+    def _publish(self, embedding: Embedding, received: float) -> None:
         message = encode_embedding(embedding)
         with self._sending:
             # A sample that was in work when its driver left or the encoder stopped must not follow the
-            # withdrawal.
-            if self._driver_left or self._stopped:
+            # withdrawal, even if another driver is there by now.
+            if self._driver_left or self._stopped or received < self._left_at:
                 return
             self._latest = embedding
             self._send(message)

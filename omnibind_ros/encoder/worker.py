@@ -37,7 +37,8 @@ class EncoderWorker:
     Args:
         encoder: used by the worker's thread alone from now on; closed by whoever made it.
         intake: where messages wait.
-        publish: sends an embedding; called on the worker's thread.
+        publish: sends an embedding; called on the worker's thread, with the time of receipt (`steady`) of the
+            message that completed the sample.
         withdraw: called with the reason when nothing valid is there any more; on the worker's thread.
         clock: ns since the epoch (ROS time under ROS 2).
         driver_timeout: when a driver counts as silent.
@@ -48,7 +49,7 @@ class EncoderWorker:
         self,
         encoder: SensorEncoder,
         intake: Intake,
-        publish: Callable[[Embedding], None],
+        publish: Callable[[Embedding, float], None],
         withdraw: Callable[[str], None],
         clock: Callable[[], int],
         *,
@@ -130,6 +131,7 @@ class EncoderWorker:
 
     def _encode_newest(self, batch: list[Received]) -> None:
         newest: Sample | None = None
+        completed = 0.0
         for index, received in enumerate(batch):
             self._watch.arrived(received.at)
             if received.lost:
@@ -137,14 +139,14 @@ class EncoderWorker:
             for sample in self._decode(received):
                 if newest is not None:
                     self.encoder.counters.skipped += 1
-                newest = sample
+                newest, completed = sample, received.at
             if newest is not None and index + 1 < len(batch):
                 newest = replace(newest, data=newest.data.copy())
         if newest is None:
             return
         embedding = self.encoder.encode(newest)
         if embedding is not None:
-            self._publish(embedding)
+            self._publish(embedding, completed)
             self._present = True
         elif self._present:
             # A covered lens or silence must not leave the last good answer standing until it goes stale.

@@ -109,7 +109,11 @@ def until(true) -> None:
 def test_the_switch_is_between_two_samples_on_the_workers_own_thread(setting):
     published: list[object] = []
     worker = EncoderWorker(
-        setting.encoder, Intake(Limits()), published.append, lambda reason: None, lambda: NOW
+        setting.encoder,
+        Intake(Limits()),
+        lambda embedding, received: published.append(embedding),
+        lambda reason: None,
+        lambda: NOW,
     )
     status = EncoderStatus(worker)
     worker.start()

@@ -89,7 +89,7 @@ class Robot:
         self.worker = EncoderWorker(
             self.encoder,
             intake,
-            lambda embedding: self.publish(embedding),
+            lambda embedding, received: self.publish(embedding),
             self.withdrawals.put,
             lambda: NOW,
             driver_timeout=timeout,
